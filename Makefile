@@ -1,0 +1,46 @@
+# `make help` lists the targets: a target's text is the comment behind its ##.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(abspath $(VENV))/bin/python
+B ?= hippocampus_mr_segmentation
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo bundle test test-slow check format bench clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+setup: $(VENV)/.installed  ## Make .venv and install the pinned dependencies
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[dev]'
+	@rm -rf build *.egg-info
+	@touch $@
+
+demo: setup  ## Segment the sample scans and say where the pictures are
+	@cd bundles/$(B) && $(RUN) -W ignore -m monai.bundle run --config_file configs/inference.json
+
+bundle: demo  ## The same for the bundle B=name
+
+test: setup  ## Run the tests
+	$(RUN) -m pytest -m "not slow"
+
+test-slow: setup  ## Run the tests that take minutes, too
+	$(RUN) -m pytest
+
+check: setup  ## Check format, lint and types
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+format: setup  ## Format the code and mend what the linter can
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: setup  ## Time the bundle B=name beside its peers, as ratios, in one run
+	$(RUN) -W ignore scripts/bench.py $(B)
+
+clean:  ## Remove .venv and what the tools left behind
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,181 @@
+"""Reading one image, whatever its format, into a channel-first MetaTensor."""
+
+import gzip
+from functools import partial
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+from shared.errors import InputError, one_line
+
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+DICOM_ENDINGS = (".dcm", ".ima")
+ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+
+
+def without_ending(path: Path) -> Path:
+    """`path` without an ending this module reads; `a.b.nii.gz` becomes `a.b`."""
+    name = path.name
+    for ending in ENDINGS + DICOM_ENDINGS:
+        if name.lower().endswith(ending):
+            return path.with_name(name[: -len(ending)])
+    return path
+
+
+def is_dicom_series(path: Path) -> bool:
+    """Whether `path` is a folder that holds DICOM files."""
+    return path.is_dir() and any(_is_dicom(entry) for entry in path.iterdir() if entry.is_file())
+
+
+def is_raster(path: str | Path) -> bool:
+    return str(path).lower().endswith(RASTER_ENDINGS)
+
+
+def read_image(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
+    """Read a file or a DICOM series into (C, *S), float32, with its affine (voxels to mm, RAS).
+
+    DICOM and NIfTI: S = (x, y[, z]); the axes beyond the third of a NIfTI file are its channels.
+    PNG, JPEG, TIFF: S = (rows, columns), C = the channels of the file.
+    as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
+    Raises InputError for what cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir() or _is_dicom(path):
+        kind, read = "a DICOM series", _read_dicom
+    elif path.name.lower().endswith(NIFTI_ENDINGS):
+        kind, read = "a NIfTI file", _read_nifti
+    else:
+        kind, read = "a PNG, JPEG or TIFF image", partial(_read_raster, as_ids=as_ids)
+    try:
+        array, affine = read(path)
+    except InputError:
+        raise
+    except Exception as error:  # readers raise whatever their format's library does
+        raise InputError(
+            path, expected=f"{kind} that can be read", got=one_line(error), fix="check that the file is complete"
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(path, expected="one real number a voxel", got=array.dtype, fix="convert it to gray")
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
+        raise InputError(
+            path, expected="an affine that gives each voxel a place", got=affine[:3].tolist(), fix="repair the header"
+        )
+    return MetaTensor(
+        np.ascontiguousarray(array, dtype=np.float32),
+        affine=torch.as_tensor(affine),
+        meta={"filename_or_obj": str(path)},
+    )
+
+
+def load_nifti(path: str | Path) -> nib.Nifti1Image:
+    """A NIfTI-1 or NIfTI-2 file, read to its end, so that the checksum of a compressed one is checked."""
+    path = Path(path)
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        content = file.read()
+    second = 540 in (int.from_bytes(content[:4], "little"), int.from_bytes(content[:4], "big"))  # its header's length
+    return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(content)
+
+
+def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    image = load_nifti(path)
+    array = np.asarray(image.dataobj)
+    channels_last = array.reshape(*array.shape[:3], -1) if array.ndim > 3 else array[..., None]
+    millimetres = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
+    return np.moveaxis(channels_last, -1, 0), np.diag([millimetres] * 3 + [1.0]) @ image.affine
+
+
+def _read_dicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK as sitk  # 0.3 s to import, needed for DICOM alone
+
+    reader = sitk.ImageSeriesReader()
+    reader.MetaDataDictionaryArrayUpdateOn()
+    reader.SetFileNames(_series_files(path) if path.is_dir() else [str(path)])
+    volume = reader.Execute()
+    if volume.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(path, expected="a gray series", got="colour", fix="convert it to gray")
+    if path.is_dir():
+        positions = [reader.GetMetaData(i, "0020|0032").split("\\") for i in range(volume.GetSize()[2])]
+        gaps = np.linalg.norm(np.diff(np.array(positions, dtype=float), axis=0), axis=1)
+        if gaps.size and np.ptp(gaps) > 0.02 * gaps.mean() + 0.01:
+            raise InputError(
+                path, expected="evenly spaced slices", got=f"gaps from {gaps.min():g} to {gaps.max():g} mm",
+                fix="add the missing slices",
+            )  # fmt: skip
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
+    affine[:3, 3] = volume.GetOrigin()
+    lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
+    return sitk.GetArrayFromImage(volume).T[None], lps_to_ras @ affine
+
+
+def _series_files(folder: Path) -> list[str]:
+    """The files of the one DICOM series in `folder`, in the order of their slices."""
+    import SimpleITK as sitk
+
+    reader = sitk.ImageSeriesReader()
+    series = reader.GetGDCMSeriesIDs(str(folder))
+    if len(series) != 1:
+        raise InputError(
+            folder, expected="one DICOM series in a folder", got=len(series), fix="put each series into its own folder"
+        )
+    files = reader.GetGDCMSeriesFileNames(str(folder), series[0])
+    there = [entry for entry in folder.iterdir() if entry.is_file() and _is_dicom(entry)]
+    if len(files) < len(there):
+        unread = sorted(entry.name for entry in there if str(entry) not in files)
+        raise InputError(
+            folder, expected="DICOM files that can be read", got=f"{len(unread)} that cannot, such as {unread[:1]}",
+            fix="restore or remove them",
+        )  # fmt: skip
+    return list(files)
+
+
+def _read_raster(path: Path, *, as_ids: bool) -> tuple[np.ndarray, np.ndarray]:
+    if path.name.lower().endswith((".tif", ".tiff")):
+        array = _read_tiff(path)
+        if array is not None:
+            return array, np.eye(4)
+    from PIL import Image
+
+    with Image.open(path) as file:
+        if file.tile and str(file.tile[0][3]).endswith("16B") and file.mode in ("RGB", "RGBA"):
+            array = _read_deep_colour(path)  # Pillow would keep 8 of its 16 bits
+        else:
+            colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
+            array = np.asarray(file.convert("RGB") if colours else file)
+    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None], np.eye(4)
+
+
+def _read_tiff(path: Path) -> np.ndarray | None:
+    """(C, *S) of a gray or RGB TIFF; None where its numbers are not intensities but, say, a palette's."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        if file.pages.first.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
+            return None
+        array, axes = file.series[0].asarray(), file.series[0].axes
+    if axes.endswith("S"):
+        return np.moveaxis(array, -1, 0)
+    return array if axes.startswith("S") else array[None]
+
+
+def _read_deep_colour(path: Path) -> np.ndarray:
+    import SimpleITK as sitk
+
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is a DICOM image: by its ending, or, where it has none of letters, by the standard's magic."""
+    if path.name == "DICOMDIR":
+        return False
+    if path.suffix and not path.suffix[1:].isdigit():
+        return path.name.lower().endswith(DICOM_ENDINGS)
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False

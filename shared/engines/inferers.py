@@ -1,0 +1,72 @@
+"""How a network is run over an image: whole or tiled, flipped, in lower precision."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
+from monai.utils import ensure_tuple_rep
+from torch import Tensor
+
+Network = Callable[..., Any]
+
+
+class TiledInferer(SlidingWindowInferer):
+    """Run images up to `roi_size` whole, larger ones in overlapping tiles of that size.
+
+    MONAI's sliding window pads a smaller image up to `roi_size`; this one shrinks the window instead, since the
+    zoo's networks take any size.
+    """
+
+    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Any:
+        whole = ensure_tuple_rep(self.roi_size, inputs.ndim - 2)
+        self.roi_size = [min(r, s) for r, s in zip(whole, inputs.shape[2:])]
+        try:
+            return super().__call__(inputs, network, *args, **kwargs)
+        finally:
+            self.roi_size = whole
+
+
+class FlipInferer(Inferer):
+    """Average the class probabilities over every combination of flips of `axes` (spatial, 0-based).
+
+    Returns log-probabilities (B, C, *S), so that what follows may treat them as logits. With no axes the logits
+    of `inferer` come back as they are.
+    """
+
+    def __init__(self, inferer: Inferer, axes: Sequence[int] = ()) -> None:
+        self.inferer = inferer
+        self.flips = [[a + 2 for a in chosen] for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
+
+    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
+        if len(self.flips) == 1:
+            return self.inferer(inputs, network, *args, **kwargs)
+        total = sum(
+            self.inferer(inputs.flip(axes), network, *args, **kwargs).softmax(dim=1).flip(axes) for axes in self.flips
+        )
+        return (total / len(self.flips)).log()
+
+
+class AutocastInferer(SimpleInferer):
+    """Run the network in bfloat16 where its device computes in it natively, and return float32.
+
+    The exponent of bfloat16 is that of float32, so training needs no loss scaling.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+
+    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
+        enabled = self.enabled and computes_in_bfloat16(inputs.device)
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
+            logits = super().__call__(inputs, network, *args, **kwargs)
+        return logits.float()
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether `device` has instructions for bfloat16; without them it would be slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("amx_bf16") or features.get("avx512_bf16"))

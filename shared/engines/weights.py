@@ -1,0 +1,59 @@
+"""State dicts in and out of networks."""
+
+from pathlib import Path
+
+import torch
+from monai.networks import copy_model_state
+from torch import Tensor, nn
+
+from shared.errors import InputError, one_line
+
+
+def half_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict of `model` on the CPU with its floating-point tensors in half precision."""
+    return {
+        name: (value.half() if value.is_floating_point() else value).cpu().contiguous()
+        for name, value in model.state_dict().items()
+    }
+
+
+def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False) -> nn.Module:
+    """Load a state dict into `network` and return it.
+
+    partial: take only what fits in name and shape, and print what did not, as fine-tuning to other classes needs;
+    at least half of the network's tensors must fit. Raises InputError for a missing or unfitting file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            path, expected="a weight file", got="no such file", fix="train the bundle, or download it with its weights"
+        )
+    device = next(network.parameters()).device
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        state = {name: value.to(network.state_dict().get(name, value).dtype) for name, value in state.items()}
+        if not partial:
+            network.load_state_dict(state)
+            return network
+    except Exception as error:  # truncated, another network, not a state dict: torch raises many kinds
+        raise InputError(
+            path, expected=f"a state dict of this {type(network).__name__}", got=one_line(error)[:200],
+            fix="check the file, or the overrides of network_def",
+        ) from error  # fmt: skip
+    _, loaded, left = copy_model_state(network, state)
+    if len(loaded) < len(left):
+        raise InputError(
+            path, expected="at least half of the network's tensors", got=f"{len(loaded)} that fit",
+            fix="give the weights of a like network",
+        )  # fmt: skip
+    print(f"{path}: loaded {len(loaded)} tensors; left as initialised: {', '.join(left) or 'none'}")
+    return network
+
+
+def initial_weights(
+    network: nn.Module, *, finetune_from: str | Path | None = None, pretrained: str | Path = ""
+) -> nn.Module:
+    """`network` as it is, or with the weights of the file `finetune_from`; "pretrained" names the bundle's own."""
+    if finetune_from in (None, ""):
+        return network
+    return load_weights(network, pretrained if finetune_from == "pretrained" else finetune_from, partial=True)

@@ -1,0 +1,25 @@
+"""Tables for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, most: int = 20) -> str:
+    """`rows` as aligned text: names left, numbers right with 4 significant digits; at most `most` rows."""
+    cells = [[_text(row.get(column, "")) for column in columns] for row in rows[:most]]
+    numeric = [all(isinstance(row.get(c, 0), int | float) or row.get(c) == "" for row in rows) for c in columns]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    lines = [
+        "  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(line, widths, numeric)).rstrip()
+        for line in [list(columns), *cells]
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    if len(rows) > most:
+        lines.append(f"… and {len(rows) - most} more")
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)

@@ -1,0 +1,55 @@
+"""What several tests need: the folders of the project, and synthetic data of a known truth."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture
+def run_bundle(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+    """Run a bundle's config in a process of its own, as a user types it, with nothing of this checkout on the path."""
+
+    def run(bundle: Path, config: str, *, cwd: Path = tmp_path, **options: object) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run"]
+        for name, value in {"config_file": bundle / "configs" / f"{config}.json", **options}.items():
+            command += [f"--{name}", str(value)]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def phantom_dataset() -> Callable[..., Path]:
+    """Make a data set of two bright ellipsoids, touching like the parts of a hippocampus, in the Decathlon's layout."""
+
+    def make(folder: Path, count: int = 4, shape: tuple[int, ...] = (20, 24, 18)) -> Path:
+        for part in ("imagesTr", "labelsTr"):
+            (folder / part).mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, s) for s in shape), indexing="ij"))
+        for number in range(count):
+            centre = rng.uniform(-0.1, 0.1, (3, 1, 1, 1))
+            inside = (((grid - centre) / np.array([0.45, 0.7, 0.45]).reshape(3, 1, 1, 1)) ** 2).sum(axis=0) < 1
+            label = np.where(inside, np.where(grid[1] > centre[1], 1, 2), 0).astype(np.uint8)
+            image = 100 * label + rng.normal(0, 10, shape) + 50
+            for part, array in (("imagesTr", image.astype(np.float32)), ("labelsTr", label)):
+                nib.save(nib.Nifti1Image(array, np.eye(4)), folder / part / f"case_{number}.nii.gz")
+        return folder
+
+    return make

@@ -1,0 +1,216 @@
+"""Every bundle is of one shape, says what it does, and runs from anywhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.bundle import create_workflow, verify_net_in_out
+
+from shared.files import read_table
+
+ROOT = Path(__file__).parents[1]
+BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
+SEGMENTATION = [bundle for bundle in BUNDLES if bundle.name.endswith("_segmentation")]
+NAMES = [bundle.name for bundle in BUNDLES]
+
+each_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=NAMES)
+each_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=[bundle.name for bundle in SEGMENTATION])
+
+
+def config(bundle: Path, name: str) -> dict[str, Any]:
+    return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def label_maps(folder: Path) -> dict[str, np.ndarray]:
+    found = sorted(path for path in folder.rglob("*.nii.gz"))
+    return {
+        path.relative_to(folder).as_posix(): np.asarray(nib.Nifti1Image.from_filename(path).dataobj) for path in found
+    }
+
+
+@each_bundle
+def test_a_bundle_has_every_file_that_a_bundle_has(bundle: Path) -> None:
+    configs = ["metadata.json", "inference.json", "train.json", "evaluate.json", "multi_gpu_train.json", "logging.conf"]
+    files = [f"configs/{name}" for name in configs]
+    files += ["docs/README.md", "docs/data_license.txt", "models/model.pt", "LICENSE"]
+    assert [name for name in files if not (bundle / name).is_file()] == []
+    assert any((bundle / "sample_data").iterdir())
+    assert (bundle / "models" / "model.pt").stat().st_size <= 16 * 2**20
+
+
+@each_bundle
+def test_the_weights_are_a_plain_state_dict_of_the_network_in_both_configs(bundle: Path) -> None:
+    state = torch.load(bundle / "models" / "model.pt", weights_only=True)
+    for name, kind in (("inference", "infer"), ("train", "train")):
+        workflow = create_workflow(config_file=str(bundle / "configs" / f"{name}.json"), workflow_type=kind)
+        expected = workflow.network_def.state_dict()
+        assert state.keys() == expected.keys()
+        assert all(state[key].shape == expected[key].shape for key in state)
+
+
+@each_bundle
+def test_monai_finds_all_properties_of_the_workflows(bundle: Path) -> None:
+    for name, kind in (("inference", "infer"), ("evaluate", "infer"), ("train", "train")):
+        workflow = create_workflow(config_file=str(bundle / "configs" / f"{name}.json"), workflow_type=kind)
+        assert workflow.check_properties() == []
+
+
+@each_bundle
+def test_what_several_configs_say_is_said_alike(bundle: Path) -> None:
+    configs = {name: config(bundle, name) for name in ("inference", "evaluate", "train")}
+    shared_keys = [key for key in configs["inference"] if all(key in c for c in configs.values())]
+    differing = {"_desc_", "output_dir", "start", "cases", "network", "resume", "run", "imports"}
+    for key in set(shared_keys) - differing:
+        assert configs["evaluate"][key] == configs["inference"][key], key
+        if key not in ("dataset", "dataloader", "inferer", "preprocessing", "postprocessing"):
+            assert configs["train"][key] == configs["inference"][key], key
+    assert {"network_def", "class_names", "code_path", "shared_version", "bundle_root"} <= set(shared_keys)
+
+
+@each_bundle
+def test_the_metadata_name_the_classes_and_channels_of_the_configs(bundle: Path) -> None:
+    inference, formats = config(bundle, "inference"), config(bundle, "metadata")["network_data_format"]
+    assert list(formats["outputs"]["pred"]["channel_def"].values()) == inference["class_names"]
+    assert formats["inputs"]["image"]["num_channels"] == inference["channels"]
+
+
+@each_bundle
+def test_the_network_takes_and_gives_what_the_metadata_say(bundle: Path) -> None:
+    verify_net_in_out(
+        "network_def",
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        config_file=str(bundle / "configs" / "inference.json"),
+        bundle_root=str(bundle),
+        device="cpu",
+    )
+
+
+@each_bundle
+def test_the_card_repeats_the_figures_of_the_metadata(bundle: Path) -> None:
+    metrics = config(bundle, "metadata")["eval_metrics"]
+    card = (bundle / "docs" / "README.md").read_text(encoding="utf-8")
+    assert metrics
+    for name, value in metrics.items():
+        assert f"{value:.3f}" in card, name
+
+
+@each_segmentation
+def test_segmentation_configs_preprocess_images_alike(bundle: Path) -> None:
+    """Training and evaluation may treat labels besides; what they do to the image is what inference does."""
+
+    def of_image(transforms: list[dict]) -> list[dict]:
+        image_only = []
+        for transform in transforms:
+            keys = transform["keys"] if isinstance(transform["keys"], list) else [transform["keys"]]
+            if "image" in keys:
+                first = {k: v[0] if isinstance(v, list) and k == "mode" else v for k, v in transform.items()}
+                image_only.append({**first, "keys": "image"})
+        return image_only
+
+    inference = of_image(config(bundle, "inference")["preprocessing"]["transforms"])
+    assert of_image(config(bundle, "evaluate")["preprocessing"]["transforms"]) == inference
+    assert of_image(config(bundle, "train")["preprocessing_transforms"]) == inference
+
+
+@each_segmentation
+def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
+    """From the bundle's folder, from elsewhere, and from an archive with shared/ inside and no checkout near."""
+    archive = tmp_path / "archive" / bundle.name
+    ignored = shutil.ignore_patterns("__pycache__", "outputs", "training")
+    shutil.copytree(bundle, archive, ignore=ignored)
+    shutil.copytree(ROOT / "shared", archive / "shared", ignore=ignored)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    runs: dict[str, tuple[Path, dict[str, Any]]] = {
+        "own": (bundle, {"cwd": bundle, "config_file": "configs/inference.json"}),
+        "elsewhere": (bundle, {"cwd": elsewhere, "bundle_root": bundle}),
+        "bare": (bundle, {"cwd": elsewhere}),
+        "archive": (archive, {"cwd": archive, "config_file": "configs/inference.json"}),
+    }
+    results = {}
+    for name, (place, options) in runs.items():
+        done = run_bundle(place, "inference", output_dir=tmp_path / "outputs" / name, device="cpu", **options)
+        assert done.returncode == 0, done.stderr
+        out = tmp_path / "outputs" / name
+        results[name] = label_maps(out)
+        rows = read_table(out / "summary.csv")
+        assert [row["status"] for row in rows] == ["ok"] * len(rows)
+        assert all((out / "overlays" / f"{row['case']}.png").is_file() for row in rows)
+    for name in runs:
+        assert results[name].keys() == results["own"].keys() != set()
+        assert all(np.array_equal(results[name][case], results["own"][case]) for case in results["own"])
+
+
+@each_bundle
+def test_monai_loads_verifies_and_exports_a_bundle_from_elsewhere(bundle: Path, tmp_path: Path) -> None:
+    """In a fresh process, so that nothing has imported `shared` before; onnxruntime gives what torch gives."""
+    script = f"""
+import numpy as np, onnxruntime, torch
+from monai.bundle import create_workflow, load, onnx_export, verify_net_in_out
+root, name = {str(bundle)!r}, {bundle.name!r}
+network = load(name, bundle_dir={str(bundle.parent)!r}, device="cpu").eval()
+common = dict(meta_file=root + "/configs/metadata.json", config_file=root + "/configs/inference.json", bundle_root=root)
+verify_net_in_out("network_def", device="cpu", **common)
+onnx_export("network_def", filepath="model.onnx", ckpt_file=root + "/models/model.pt", **common)
+image = create_workflow(config_file=common["config_file"], workflow_type="infer").dataset[0]["image"].as_tensor()[None]
+shape = [d if isinstance(d, int) else image.shape[i] for i, d in enumerate(
+    onnxruntime.InferenceSession("model.onnx").get_inputs()[0].shape)]
+image = torch.nn.functional.interpolate(image, size=shape[2:])
+with torch.no_grad():
+    expected = network(image).numpy()
+given = onnxruntime.InferenceSession("model.onnx").run(None, {{"x": image.numpy()}})[0]
+# Both compute in float32; sums over some thousand products differ in their last bits.
+np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-3)
+print("all well")
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("all well\n"), done.stderr
+
+
+@each_bundle
+def test_another_version_of_shared_is_refused(bundle: Path, run_bundle: Callable) -> None:
+    done = run_bundle(bundle, "inference", shared_version="9.9")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: shared: expected version 9.9, got ")
+
+
+@each_bundle
+def test_a_misspelt_option_is_refused(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
+    done = run_bundle(bundle, "inference", datset_dir=tmp_path)
+    assert done.returncode == 1
+    assert "did you mean --dataset_dir?" in done.stderr.splitlines()[-1]
+
+
+@each_segmentation
+def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path]) -> None:
+    """Each sees its half of the cases; one of them writes; both end well."""
+    data = phantom_dataset(tmp_path / "data", count=5)
+    files = [str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")]
+    options = {
+        "dataset_dir": data, "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1,
+        "network_def#filters": [4, 8], "patch_size": [16, 16, 16], "validation_fraction": 0.2,
+    }  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
+    command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # Four cases to train on are two steps of batch 1 for each of two processes; told once, not twice.
+    assert done.stdout.count("epoch 2/2") == 1
+    state = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
+    assert int(state["average"]["n_averaged"]) == 2 * 2
+    assert len(read_table(tmp_path / "out" / "metrics.csv")) == 2

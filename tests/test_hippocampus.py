@@ -1,0 +1,268 @@
+"""The hippocampus bundle: the physical truth of its results, its figures, and what it refuses."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from monai.bundle import create_workflow
+
+from shared.errors import input_error_behind
+from shared.files import read_table
+
+BUNDLE = Path(__file__).parents[1] / "bundles" / "hippocampus_mr_segmentation"
+DATA = Path(__file__).parents[2] / "shared" / "data" / "hippocampus"
+SAMPLE = BUNDLE / "sample_data" / "imagesTr" / "hippocampus_001.nii.gz"
+
+
+def segment(dataset_dir: Path, output_dir: Path, config: str = "inference", **options: Any) -> Path:
+    workflow = create_workflow(
+        config_file=str(BUNDLE / "configs" / f"{config}.json"),
+        workflow_type="infer",
+        dataset_dir=str(dataset_dir),
+        output_dir=str(output_dir),
+        device="cpu",
+        **options,
+    )
+    workflow.run()
+    return output_dir
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * np.logical_and(a, b).sum() / (a.sum() + b.sum())
+
+
+@pytest.fixture(scope="module")
+def sample() -> nib.Nifti1Image:
+    return nib.Nifti1Image.from_filename(SAMPLE)
+
+
+def test_the_same_scan_stored_in_any_orientation_gets_the_same_physical_segmentation(
+    sample: nib.Nifti1Image, tmp_path: Path
+) -> None:
+    """Axes flipped and exchanged with the affine to match: each voxel's class goes with its place in the world."""
+    (tmp_path / "in").mkdir()
+    orientations = {"ras": "RAS", "lps": "LPS", "asl": "ASL", "ipr": "IPR"}
+    for name, codes in orientations.items():
+        turn = nib.orientations.ornt_transform(
+            nib.orientations.axcodes2ornt("RAS"), nib.orientations.axcodes2ornt(codes)
+        )
+        nib.save(sample.as_reoriented(turn), tmp_path / "in" / f"{name}.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    expected = np.asarray(nib.Nifti1Image.from_filename(out / "ras.nii.gz").dataobj)
+    assert set(np.unique(expected)) == {0, 1, 2}
+    for name, codes in orientations.items():
+        stored, result = (
+            nib.Nifti1Image.from_filename(tmp_path / "in" / f"{name}.nii.gz"),
+            nib.Nifti1Image.from_filename(out / f"{name}.nii.gz"),
+        )
+        assert nib.aff2axcodes(result.affine) == tuple(codes)
+        assert result.shape == stored.shape
+        np.testing.assert_array_equal(result.affine, stored.affine)
+        # Resampling is the identity in all of them, so that the network sees the very same voxels.
+        np.testing.assert_array_equal(np.asarray(nib.as_closest_canonical(result).dataobj), expected)
+
+
+def test_an_oblique_affine_does_not_change_the_segmentation(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    angle = np.radians(15)
+    turn = np.eye(4)
+    turn[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    (tmp_path / "in").mkdir()
+    nib.save(sample, tmp_path / "in" / "straight.nii.gz")
+    nib.save(nib.Nifti1Image(np.asarray(sample.dataobj), turn @ sample.affine), tmp_path / "in" / "oblique.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    straight, oblique = (nib.Nifti1Image.from_filename(out / f"{name}.nii.gz") for name in ("straight", "oblique"))
+    np.testing.assert_allclose(oblique.affine, turn @ sample.affine, atol=1e-6)
+    # The affine is stored in float32; the spacing of 1 mm comes back with an error of some 1e-7.
+    assert dice(np.asarray(straight.dataobj) > 0, np.asarray(oblique.dataobj) > 0) > 0.999
+
+
+@pytest.mark.parametrize("zoom", [(0.7, 0.7, 0.7), (1.0, 1.0, 1.6)])
+def test_a_scan_of_another_spacing_gets_the_same_volumes(
+    sample: nib.Nifti1Image, tmp_path: Path, zoom: tuple[float, float, float]
+) -> None:
+    from nibabel.processing import resample_to_output
+
+    (tmp_path / "in").mkdir()
+    nib.save(sample, tmp_path / "in" / "given.nii.gz")
+    resampled = resample_to_output(nib.Nifti1Image(sample.get_fdata(), sample.affine), zoom, order=1)
+    nib.save(resampled, tmp_path / "in" / "resampled.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    result = nib.Nifti1Image.from_filename(out / "resampled.nii.gz")
+    assert result.shape == resampled.shape
+    given, other = read_table(out / "summary.csv")
+    for name in ("anterior_mm3", "posterior_mm3"):
+        # Interpolating twice blurs a structure some 10 voxels thick by under a voxel.
+        assert float(other[name]) == pytest.approx(float(given[name]), rel=0.12)
+
+
+def test_intensities_of_any_scale_give_the_same_segmentation(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name, scale, offset in (("plain", 1, 0), ("large", 3e4, 1e3), ("small", 1e-4, -1e-3)):
+        array = (sample.get_fdata() * scale + offset).astype(np.float32)
+        nib.save(nib.Nifti1Image(array, sample.affine), tmp_path / "in" / f"{name}.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    plain, large, small = (
+        np.asarray(nib.Nifti1Image.from_filename(out / f"{n}.nii.gz").dataobj) for n in ("plain", "large", "small")
+    )
+    # Float32 rounding may turn a voxel on the border between classes.
+    assert (plain != large).mean() < 1e-3
+    assert (plain != small).mean() < 1e-3
+
+
+def test_the_volumes_are_those_of_the_label_map(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    affine = sample.affine @ np.diag([1, 1, 1.25, 1])
+    nib.save(nib.Nifti1Image(np.asarray(sample.dataobj), affine), tmp_path / "in" / "scan.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    labels = np.asarray(nib.Nifti1Image.from_filename(out / "scan.nii.gz").dataobj)
+    (row,) = read_table(out / "summary.csv")
+    assert float(row["anterior_mm3"]) == pytest.approx((labels == 1).sum() * 1.25, abs=1e-2)
+    assert float(row["posterior_mm3"]) == pytest.approx((labels == 2).sum() * 1.25, abs=1e-2)
+
+
+def test_tiles_of_a_large_scan_agree_with_the_whole(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    whole = segment(SAMPLE, tmp_path / "whole")
+    tiled = segment(SAMPLE, tmp_path / "tiled", roi_size=[32, 48, 32])
+    a, b = (np.asarray(nib.Nifti1Image.from_filename(f / "hippocampus_001.nii.gz").dataobj) > 0 for f in (whole, tiled))
+    # The tiles see less around them than the whole; they must not lose or invent structure.
+    assert dice(a, b) > 0.95
+
+
+def test_test_time_flips_change_little(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    plain, flipped = segment(SAMPLE, tmp_path / "plain"), segment(SAMPLE, tmp_path / "flipped", flip_axes=[0])
+    a, b = (np.asarray(nib.Nifti1Image.from_filename(f / "hippocampus_001.nii.gz").dataobj) for f in (plain, flipped))
+    assert 0.95 < dice(a > 0, b > 0) <= 1
+    assert (a != b).any()
+
+
+def bad_cases(folder: Path, sample: nib.Nifti1Image) -> dict[str, str]:
+    """Write one of each bad input; name -> what its message must say."""
+    array = sample.get_fdata(dtype=np.float32)
+
+    def save(name: str, data: np.ndarray, affine: np.ndarray = sample.affine) -> None:
+        nib.save(nib.Nifti1Image(data, affine), folder / f"{name}.nii.gz")
+
+    save("constant", np.full_like(array, 7))
+    save("four_dimensional", np.stack([array, array], axis=-1))
+    save("flat", array[:, :, 10])
+    with_nan, with_inf = array.copy(), array.copy()
+    with_nan[3, 4, 5], with_inf[3, 4, 5] = np.nan, np.inf
+    save("nan", with_nan)
+    save("inf", with_inf)
+    whole = SAMPLE.read_bytes()
+    (folder / "truncated.nii.gz").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty_file.nii.gz").write_bytes(b"")
+    (folder / "text.nii.gz").write_text("not an image")
+    return {
+        "constant": "got 7 everywhere",
+        "four_dimensional": "expected 3 dimensions, got 4",
+        "flat": "expected 3 dimensions, got 2",
+        "nan": "got 1 NaN or Inf",
+        "inf": "got 1 NaN or Inf",
+        "truncated": "expected a NIfTI file that can be read",
+        "empty_file": "expected a NIfTI file that can be read",
+        "text": "expected a NIfTI file that can be read",
+    }
+
+
+def test_bad_cases_are_told_of_in_a_line_each_and_the_others_are_done(
+    sample: nib.Nifti1Image, tmp_path: Path, run_bundle: Callable
+) -> None:
+    (tmp_path / "in").mkdir()
+    told = bad_cases(tmp_path / "in", sample)
+    shutil.copy(SAMPLE, tmp_path / "in" / "good.nii.gz")
+    done = run_bundle(BUNDLE, "inference", dataset_dir=tmp_path / "in", output_dir=tmp_path / "out")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'out' / 'summary.csv'}: expected every case")
+    rows = {row["case"]: row for row in read_table(tmp_path / "out" / "summary.csv")}
+    assert rows.keys() == {*told, "good"}
+    assert rows["good"]["status"] == "ok"
+    assert sorted(p.name for p in (tmp_path / "out").rglob("*.*")) == ["good.nii.gz", "good.png", "summary.csv"]
+    for case, words in told.items():
+        message = rows[case]["message"]
+        assert rows[case]["status"] == "failed"
+        assert f"{case}.nii.gz" in message
+        assert words in message, message
+        assert "\n" not in message
+        assert message in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"dataset_dir": "empty"}, "empty: expected images"),
+        ({"dataset_dir": "nowhere"}, "nowhere: expected a folder or an image, got nothing there"),
+        ({"weights": "none.pt"}, "none.pt: expected a weight file, got no such file"),
+        ({"weights": "broken.pt"}, "broken.pt: expected a state dict of this MultiResUNet"),
+        ({"device": "cuda:7"}, "--device: expected one of cpu"),
+    ],
+)
+def test_a_run_that_cannot_start_says_why_in_a_line(
+    options: dict[str, str], told: str, tmp_path: Path, run_bundle: Callable
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.pt").write_bytes(b"broken")
+    paths = {k: tmp_path / v if k != "device" else v for k, v in options.items()}
+    done = run_bundle(BUNDLE, "inference", **{"output_dir": tmp_path / "out", **paths})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert told in done.stderr.splitlines()[-1]
+
+
+def test_labels_outside_the_classes_or_the_grid_fail_their_case_alone(sample: nib.Nifti1Image, tmp_path: Path) -> None:
+    shutil.copytree(BUNDLE / "sample_data", tmp_path / "in")
+    labels = tmp_path / "in" / "labelsTr"
+    strange = np.asarray(nib.Nifti1Image.from_filename(labels / "hippocampus_014.nii.gz").dataobj).copy()
+    strange[0, 0, 0] = 5
+    nib.save(nib.Nifti1Image(strange, sample.affine), labels / "hippocampus_014.nii.gz")
+    shutil.copy(labels / "hippocampus_001.nii.gz", labels / "hippocampus_138.nii.gz")
+    with pytest.raises(RuntimeError) as raised:
+        segment(tmp_path / "in", tmp_path / "out", config="evaluate")
+    assert "2 of 3 failed" in str(input_error_behind(raised.value))
+    rows = {row["case"]: row for row in read_table(tmp_path / "out" / "metrics.csv")}
+    assert "class ids 0 to 2, got 5" in rows["imagesTr/hippocampus_014"]["message"]
+    assert "the grid of its image" in rows["imagesTr/hippocampus_138"]["message"]
+    assert float(rows["imagesTr/hippocampus_001"]["dice_mean"]) > 0.8
+
+
+def test_resume_leaves_finished_cases_alone_and_makes_missing_ones(tmp_path: Path) -> None:
+    out = segment(BUNDLE / "sample_data", tmp_path / "out")
+    first = read_table(out / "summary.csv")
+    kept, spoilt = (out / "imagesTr" / f"hippocampus_{n}.nii.gz" for n in ("001", "014"))
+    before = kept.stat().st_mtime_ns
+    spoilt.write_bytes(spoilt.read_bytes()[:100])
+    segment(BUNDLE / "sample_data", tmp_path / "out", resume=True)
+    assert kept.stat().st_mtime_ns == before
+    second = read_table(out / "summary.csv")
+    assert [{**row, "seconds": ""} for row in second] == [{**row, "seconds": ""} for row in first]
+    assert second[0]["seconds"] == first[0]["seconds"]
+    assert nib.Nifti1Image.from_filename(spoilt).get_fdata().any()
+
+
+def test_a_failing_case_leaves_its_former_result_alone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    shutil.copy(SAMPLE, tmp_path / "in" / "scan.nii.gz")
+    out = segment(tmp_path / "in", tmp_path / "out")
+    before = (out / "scan.nii.gz").read_bytes()
+    (tmp_path / "in" / "scan.nii.gz").write_bytes(b"broken")
+    with pytest.raises(RuntimeError):
+        segment(tmp_path / "in", tmp_path / "out")
+    assert (out / "scan.nii.gz").read_bytes() == before
+    assert read_table(out / "summary.csv")[0]["status"] == "failed"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the Decathlon's hippocampus data are not at {DATA}")
+def test_evaluation_on_the_validation_split_gives_the_figures_of_the_card(tmp_path: Path) -> None:
+    out = segment(DATA, tmp_path / "out", config="evaluate", part="validation")
+    measured = json.loads((out / "metrics.json").read_text())
+    stated = json.loads((BUNDLE / "configs" / "metadata.json").read_text())["eval_metrics"]
+    assert measured["cases"] == 31
+    for name, value in stated.items():
+        # Stated to three digits; other processors may turn a few voxels.
+        assert measured[name]["mean"] == pytest.approx(value, abs=2e-3), name
