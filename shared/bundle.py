@@ -101,7 +101,8 @@ def _same_kind(default: Any, value: Any) -> bool:
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, int | float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        kinds = int if isinstance(default, int) else int | float
+        return isinstance(value, kinds) and not isinstance(value, bool)
     if isinstance(default, list):
         return isinstance(value, list | tuple)
     return True

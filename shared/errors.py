@@ -17,7 +17,7 @@ class InputError(ValueError):
 def input_error_behind(error: BaseException | None) -> InputError | None:
     """The InputError that `error` is, or that it was raised from, however often a library wrapped it."""
     while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return error
 
 

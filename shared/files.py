@@ -9,13 +9,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.errors import InputError
+
 
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a temporary file beside `path`, with the same ending, then move it into place."""
+    """Let `write` fill a temporary file beside `path`, with the same ending, then move it into place.
+
+    Raises InputError where the folder cannot be made or written.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     ending = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    handle, name = tempfile.mkstemp(prefix=".", suffix=ending, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=ending, dir=path.parent)
+    except OSError as error:
+        raise InputError(
+            path.parent, expected="a folder that can be written", got=error.strerror, fix="choose another --output_dir"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:

@@ -116,12 +116,12 @@ def check_label(label: MetaTensor, path: str | Path, num_classes: int) -> None:
     """Refuse a label map (C, *S) with several channels, or values other than the class ids 0 … num_classes - 1."""
     if label.shape[0] != 1:
         raise InputError(path, expected="one class id a voxel", got=f"{label.shape[0]} channels", fix="store ids")
-    strange = [v for v in label.unique().tolist() if v not in range(num_classes)]
+    strange = dict.fromkeys(f"{v:g}" for v in label.unique().tolist() if v not in range(num_classes))
     if strange:
         raise InputError(
             path,
             expected=f"class ids 0 to {num_classes - 1}",
-            got=", ".join(f"{v:g}" for v in strange[:5]),
+            got=", ".join(list(strange)[:5]),
             fix="correct the label, or name all its classes with --class_names",
         )
 

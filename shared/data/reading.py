@@ -3,6 +3,7 @@
 import gzip
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +16,7 @@ NIFTI_ENDINGS = (".nii.gz", ".nii")
 RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 DICOM_ENDINGS = (".dcm", ".ima")
 ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+IMAGE_POSITION = "0020|0032"  # the DICOM tag Image Position (Patient)
 
 
 def without_ending(path: Path) -> Path:
@@ -91,25 +93,34 @@ def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _read_dicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK as sitk  # 0.3 s to import, needed for DICOM alone
 
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what is wrong is told in one line
+    files = _series_files(path) if path.is_dir() else [str(path)]
     reader = sitk.ImageSeriesReader()
     reader.MetaDataDictionaryArrayUpdateOn()
-    reader.SetFileNames(_series_files(path) if path.is_dir() else [str(path)])
+    reader.SetFileNames(files)
     volume = reader.Execute()
     if volume.GetNumberOfComponentsPerPixel() != 1:
         raise InputError(path, expected="a gray series", got="colour", fix="convert it to gray")
-    if path.is_dir():
-        positions = [reader.GetMetaData(i, "0020|0032").split("\\") for i in range(volume.GetSize()[2])]
-        gaps = np.linalg.norm(np.diff(np.array(positions, dtype=float), axis=0), axis=1)
-        if gaps.size and np.ptp(gaps) > 0.02 * gaps.mean() + 0.01:
-            raise InputError(
-                path, expected="evenly spaced slices", got=f"gaps from {gaps.min():g} to {gaps.max():g} mm",
-                fix="add the missing slices",
-            )  # fmt: skip
+    if volume.GetDimension() != 3 or volume.GetSize()[2] != len(files):
+        raise InputError(path, expected="one slice a file", got="several", fix="convert it to NIfTI, say with dcm2niix")
+    if len(files) > 1:
+        _check_slices(path, [reader.GetMetaData(i, IMAGE_POSITION).split("\\") for i in range(len(files))], volume)
     affine = np.eye(4)
     affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
     affine[:3, 3] = volume.GetOrigin()
     lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
     return sitk.GetArrayFromImage(volume).T[None], lps_to_ras @ affine
+
+
+def _check_slices(path: Path, positions: list[list[str]], volume: Any) -> None:
+    """Refuse a series whose slices do not follow each other at even distances, as where some are missing or twice."""
+    normal = np.array(volume.GetDirection()).reshape(3, 3)[:, 2]
+    gaps = np.diff(np.array(positions, dtype=float) @ normal)
+    if np.ptp(gaps) > 0.02 * abs(gaps.mean()) + 0.01 or abs(gaps.mean()) < 1e-3:
+        raise InputError(
+            path, expected="slices at even distances", got=f"gaps from {gaps.min():g} to {gaps.max():g} mm",
+            fix="give one complete volume a folder",
+        )  # fmt: skip
 
 
 def _series_files(folder: Path) -> list[str]:
@@ -140,9 +151,12 @@ def _read_raster(path: Path, *, as_ids: bool) -> tuple[np.ndarray, np.ndarray]:
             return array, np.eye(4)
     from PIL import Image
 
+    Image.MAX_IMAGE_PIXELS = None  # slides are larger than Pillow thinks is safe
     with Image.open(path) as file:
-        if file.tile and str(file.tile[0][3]).endswith("16B") and file.mode in ("RGB", "RGBA"):
-            array = _read_deep_colour(path)  # Pillow would keep 8 of its 16 bits
+        if file.format == "PNG" and file.mode in ("RGB", "RGBA", "LA"):
+            from imagecodecs import png_decode
+
+            array = png_decode(path.read_bytes())  # Pillow would keep 8 of 16 bits
         else:
             colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
             array = np.asarray(file.convert("RGB") if colours else file)
@@ -160,12 +174,6 @@ def _read_tiff(path: Path) -> np.ndarray | None:
     if axes.endswith("S"):
         return np.moveaxis(array, -1, 0)
     return array if axes.startswith("S") else array[None]
-
-
-def _read_deep_colour(path: Path) -> np.ndarray:
-    import SimpleITK as sitk
-
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
 def _is_dicom(path: Path) -> bool:

@@ -20,7 +20,8 @@ def write_label_map(path: str | Path, labels: np.ndarray, image: str | Path, aff
     """Write class ids (*S), uint8, as a file of the shape, affine and units of `image`, from which they come.
 
     A NIfTI image lends its header, so that whoever reads both sees the same grid. affine: voxels to mm, RAS; used
-    where the image is no NIfTI file. Raises InputError where `path` is the image itself.
+    where the image is no NIfTI file. Raises InputError where `path` is the image itself,
+    ValueError where the shapes differ.
     """
     if Path(path).resolve() == Path(image).resolve():
         raise InputError(
@@ -33,9 +34,11 @@ def write_label_map(path: str | Path, labels: np.ndarray, image: str | Path, aff
         source = load_nifti(image)
         header = source.header.copy()
         header.set_data_dtype(np.uint8)
-        header.set_slope_inter(1, 0)
+        header.set_intent("none")
         header["cal_min"] = header["cal_max"] = 0
         # Where the source has trailing axes of length 1, so has its label map; channels it has not.
+        if labels.shape != source.shape[:3]:
+            raise ValueError(f"expected labels of the image's shape {source.shape[:3]}, got {labels.shape}")
         shape = source.shape if np.prod(source.shape[3:]) == 1 else source.shape[:3]
         volume = nib.Nifti1Image(labels.reshape(shape), source.affine, header)
     else:
