@@ -1,5 +1,6 @@
 """How a network is run over an image: whole or tiled, flipped, in lower precision."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
@@ -20,19 +21,19 @@ class TiledInferer(SlidingWindowInferer):
     """
 
     def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Any:
-        whole = ensure_tuple_rep(self.roi_size, inputs.ndim - 2)
-        self.roi_size = [min(r, s) for r, s in zip(whole, inputs.shape[2:])]
+        given = self.roi_size
+        self.roi_size = [min(r, s) for r, s in zip(ensure_tuple_rep(given, inputs.ndim - 2), inputs.shape[2:])]
         try:
             return super().__call__(inputs, network, *args, **kwargs)
         finally:
-            self.roi_size = whole
+            self.roi_size = given
 
 
 class FlipInferer(Inferer):
     """Average the class probabilities over every combination of flips of `axes` (spatial, 0-based).
 
     Returns log-probabilities (B, C, *S), so that what follows may treat them as logits. With no axes the logits
-    of `inferer` come back as they are.
+    of `inferer` come back as they are. Raises ValueError where there is one channel only.
     """
 
     def __init__(self, inferer: Inferer, axes: Sequence[int] = ()) -> None:
@@ -42,14 +43,14 @@ class FlipInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
         if len(self.flips) == 1:
             return self.inferer(inputs, network, *args, **kwargs)
-        total = sum(
-            self.inferer(inputs.flip(axes), network, *args, **kwargs).softmax(dim=1).flip(axes) for axes in self.flips
-        )
-        return (total / len(self.flips)).log()
+        logits = [self.inferer(inputs.flip(axes), network, *args, **kwargs).flip(axes) for axes in self.flips]
+        if logits[0].shape[1] == 1:
+            raise ValueError("expected logits of two or more classes, got one channel, of which softmax makes 1")
+        return torch.stack([x.log_softmax(dim=1) for x in logits]).logsumexp(dim=0) - math.log(len(logits))
 
 
 class AutocastInferer(SimpleInferer):
-    """Run the network in bfloat16 where its device computes in it natively, and return float32.
+    """Run the network in bfloat16 where its device computes in it natively, and return float32 (each of a list).
 
     The exponent of bfloat16 is that of float32, so training needs no loss scaling.
     """
@@ -57,11 +58,11 @@ class AutocastInferer(SimpleInferer):
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
 
-    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Any:
         enabled = self.enabled and computes_in_bfloat16(inputs.device)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
             logits = super().__call__(inputs, network, *args, **kwargs)
-        return logits.float()
+        return [x.float() for x in logits] if isinstance(logits, list) else logits.float()
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

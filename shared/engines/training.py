@@ -67,7 +67,8 @@ class TrainingRecord:
 
     Writes config.json; after each epoch last.pt (everything needed to go on), metrics.csv and TensorBoard events; after
     each validation training.png, and model.pt where the validator's key metric is the best so far: the state dict of
-    `model` in half precision. Attach it after the ValidationHandler, in every process: the first one writes.
+    `model` in half precision. Attach it after the ValidationHandler, in every process: the first one writes. The last
+    epoch is validated in any case.
     parts: what last.pt holds, each with state_dict and load_state_dict.
     Raises InputError where `output_dir` holds another run and `resume` is off, or its last.pt does not fit.
     """
@@ -145,6 +146,8 @@ class TrainingRecord:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "seconds": round(time.perf_counter() - self.started, 1),
         }
+        if engine.state.epoch == engine.state.max_epochs > self.validator.state.epoch:
+            self.validator.run(engine.state.epoch)  # the last epoch is no multiple of the interval
         key = self.validator.state.key_metric_name
         validated = self.validator.state.epoch == engine.state.epoch and self.validator.state.metrics
         if validated:

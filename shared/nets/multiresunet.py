@@ -24,7 +24,8 @@ class MultiResUNet(nn.Module):
         are the ablation of the paper.
     deep_supervision: n > 0 returns a list of 1 + n logits instead, full resolution first, each of the others
         at half the size of the one before; `monai.losses.DeepSupervisionLoss` takes it as it is.
-    checkpointing: recompute the blocks in the backward pass; slower, with a fraction of the memory.
+    checkpointing: recompute the blocks in the backward pass; slower, with a fraction of the memory. The running
+        statistics of batch norms then move twice a step, as if their momentum were 0.19 instead of 0.1.
     Raises ValueError for an unknown block or skip, or more supervised levels than there are.
     Source: Ibtehaz and Rahman, MultiResUNet, Neural Networks 121 (2020), fig. 5. Differs: logits instead of a
         normalised sigmoid; sizes that do not divide by 2^(levels - 1) are padded by their border and cropped back.
@@ -81,7 +82,7 @@ class MultiResUNet(nn.Module):
             channels = decode.out_channels
             self.decoder.append(decode)
             if level <= deep_supervision:
-                self.heads.append(conv(channels, out_channels, kernel_size=1))
+                self.heads.insert(0, conv(channels, out_channels, kernel_size=1))  # the finest is heads.0
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         size = x.shape[2:]
@@ -96,8 +97,8 @@ class MultiResUNet(nn.Module):
         for up, block in zip(self.ups, self.decoder):
             x = self._run(block, torch.cat([up(x), skipped.pop()], dim=1))
             decoded.append(x)
-        coarse_to_fine = [head(x) for head, x in zip(self.heads, decoded[-len(self.heads) :])]
-        logits = [crop(y, [-(-s // 2**i) for s in size]) for i, y in enumerate(reversed(coarse_to_fine))]
+        fine_to_coarse = [head(x) for head, x in zip(self.heads, reversed(decoded))]
+        logits = [crop(y, [-(-s // 2**i) for s in size]) for i, y in enumerate(fine_to_coarse)]
         return logits if len(logits) > 1 else logits[0]
 
     def _run(self, module: nn.Module, x: Tensor) -> Tensor:

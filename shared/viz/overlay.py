@@ -35,6 +35,7 @@ def draw_overlay(
 
     volume = labels.ndim == 3
     maps = [labels] if reference is None else [labels, reference]
+    image = image[:3]  # without alpha
     low, high = np.percentile(image, (0.5, 99.5))
     image = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
     views = _planes(image[0], maps, affine) if volume else [(_as_picture(image), maps, 1.0, "", "")]
@@ -81,8 +82,8 @@ def _as_seen(plane: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _as_picture(image: np.ndarray) -> np.ndarray:
-    """(C, rows, columns) as matplotlib takes it: colour without alpha, or gray."""
-    return np.moveaxis(image[:3], 0, -1) if len(image) >= 3 else image[0]
+    """(C, rows, columns) as matplotlib takes it: colour, or gray."""
+    return np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
 
 
 def _fullest_slice(labels: np.ndarray, axis: int) -> int:

@@ -1,13 +1,14 @@
 """Tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, most: int = 20) -> str:
-    """`rows` as aligned text: names left, numbers right with 4 significant digits; at most `most` rows."""
+    """`rows` as aligned text: names left, numbers right, those below 10,000 with 4 digits; at most `most` rows."""
     cells = [[_text(row.get(column, "")) for column in columns] for row in rows[:most]]
-    numeric = [all(isinstance(row.get(c, 0), int | float) or row.get(c) == "" for row in rows) for c in columns]
+    numeric = [all(isinstance(row.get(c), Real) or row.get(c) in (None, "") for row in rows) for c in columns]
     widths = [max(map(len, column)) for column in zip(columns, *cells)]
     lines = [
         "  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(line, widths, numeric)).rstrip()

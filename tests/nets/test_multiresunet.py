@@ -121,7 +121,7 @@ def test_a_3d_net_equals_the_2d_net_on_a_volume_constant_along_one_axis(axis: in
 def test_deep_supervision_adds_halved_logits_and_leaves_the_first_as_it_is(size: tuple[int, ...]) -> None:
     deep, alone = small(len(size), deep_supervision=2).eval(), small(len(size)).eval()
     alone.load_state_dict({k: v for k, v in deep.state_dict().items() if "heads" not in k}, strict=False)
-    alone.heads[0].load_state_dict(deep.heads[-1].state_dict())
+    alone.heads[0].load_state_dict(deep.heads[0].state_dict())
     x = torch.randn(1, 1, *size)
     logits = deep(x)
     # A voxel at the border of an odd size is half of one that the next level sees whole: sizes round up.
