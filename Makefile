@@ -21,6 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: setup  ## Segment the sample scans and say where the pictures are
 	@cd bundles/$(B) && $(RUN) -W ignore -m monai.bundle run --config_file configs/inference.json
+	@echo "pictures: $(abspath bundles/$(B)/outputs/overlays)"
 
 bundle: demo  ## The same for the bundle B=name
 
