@@ -75,3 +75,15 @@ def test_any_other_uncaught_error_keeps_its_traceback() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):\n")
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_an_error_raised_from_none_hides_the_input_error_it_met_on_its_way() -> None:
+    def defect() -> None:
+        try:
+            raise InputError("a", expected="b", got="c", fix="d")
+        except InputError:
+            raise KeyError("a defect") from None
+
+    with pytest.raises(KeyError) as raised:
+        defect()
+    assert input_error_behind(raised.value) is None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.errors import InputError
 from shared.files import read_table, write_atomically, write_json, write_table
 
 
@@ -111,3 +112,9 @@ def test_json_is_such_as_every_parser_reads(tmp_path: Path, value: float) -> Non
         pytest.fail(f"{constant} is Python's, not RFC 8259's")
 
     json.loads(write_json(tmp_path / "a.json", {"hd95": [value]}).read_text(), parse_constant=refuse)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file/out: expected a folder that can be written, got .+; .+--output_dir"):
+        write_table(tmp_path / "file" / "out" / "a.csv", [{"x": 1}])

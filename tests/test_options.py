@@ -69,3 +69,8 @@ def test_the_keys_of_every_file_of_the_run_are_known_and_the_last_ones_default_c
     check_options({**FILE, **second, "backend": "gloo", "max_epochs": "$3"}, [FILE, second])
     with pytest.raises(InputError, match="did you mean --backend"):
         check_options({**FILE, **second, "backnd": "gloo"}, [FILE, second])
+
+
+def test_a_count_is_a_whole_number() -> None:
+    with pytest.raises(InputError, match=r"^--max_epochs: expected a value like 200, got 2\.5; "):
+        check_options({**FILE, "max_epochs": 2.5}, [FILE])

@@ -45,9 +45,7 @@ class SegmentationWriter:
         case, source, labels = result["case"], result["image"].meta["filename_or_obj"], result["pred"]
         array, affine = labels[0].cpu().numpy(), np.asarray(labels.affine)
         image = read_image(source).numpy()
-        draw_overlay(
-            self._overlay(case), image, array, class_names=self.class_names, affine=affine, title=case
-        )  # fmt: skip
+        draw_overlay(self._overlay(case), image, array, class_names=self.class_names, affine=affine, title=case)
         write_label_map(label_path(self.output_dir, case, source), array, source, affine)
         return self._volumes(labels, source)
 

@@ -9,7 +9,7 @@ from shared.files import write_atomically
 
 
 def draw_scores(path: str | Path, scores: Mapping[str, Sequence[float]]) -> Path:
-    """Draw the distribution over cases of each metric into a PNG: a panel a kind (the name up to the last class)."""
+    """Draw the distribution over cases of each metric into a PNG: a panel a kind, as named `<kind>_<class>`."""
     from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
 
     kinds: dict[str, dict[str, list[float]]] = {}

@@ -144,3 +144,22 @@ def test_gradients_too_small_for_float16_survive_autocast(monkeypatch: pytest.Mo
     assert gradient is not None
     # Four ones of 1e-20, whereas float16 ends at 6e-8; bfloat16 has 8 bits, each of few roundings within 2^-8.
     assert gradient.item() == pytest.approx(4e-20, rel=0.01, abs=0)
+
+
+def test_one_tile_size_serves_pictures_and_then_volumes() -> None:
+    tiled = TiledInferer(8, overlap=0.5)
+    for shape in ((1, 1, 5, 12), (1, 1, 5, 12, 9)):
+        image = torch.rand(shape)
+        # A sum of weighted copies divided by the sum of the weights is exact but for float32's last bits.
+        torch.testing.assert_close(tiled(image, lambda x: x), image, rtol=1e-5, atol=1e-6)
+
+
+def test_flips_of_a_single_channel_are_refused_since_its_softmax_is_one() -> None:
+    with pytest.raises(ValueError, match="two or more classes"):
+        FlipInferer(SimpleInferer(), [0])(torch.rand(1, 1, 4, 4), lambda x: x)
+
+
+def test_flips_keep_log_probabilities_finite_where_probabilities_underflow() -> None:
+    image = torch.tensor([[200.0], [0.0]]).reshape(1, 2, 1, 1).expand(1, 2, 2, 2)  # exp(-200) is 0 in float32
+    averaged = FlipInferer(SimpleInferer(), [0])(image, lambda x: x)
+    torch.testing.assert_close(averaged[:, 1], torch.full((1, 2, 2), -200.0))

@@ -177,3 +177,12 @@ def test_thirty_steps_on_one_case_learn_it_by_heart(size: tuple[int, ...]) -> No
         optimizer.step()
     assert losses[0] > 0.5
     assert losses[-1] < 0.01  # reached 0.0001 when written
+
+
+def test_the_finest_head_of_deep_supervision_is_the_head_of_the_net_without_it() -> None:
+    """Equal filters on all levels let any head fit, so that only its place can tell which one it is."""
+    parts: dict[str, Any] = {"filters": (4, 4, 4, 4), "block": "plain", "skip": "plain"}
+    deep, plain = MultiResUNet(2, 1, 2, deep_supervision=2, **parts).eval(), MultiResUNet(2, 1, 2, **parts).eval()
+    plain.load_state_dict(deep.state_dict(), strict=False)
+    image = torch.rand(1, 1, 16, 16)
+    torch.testing.assert_close(plain(image), deep(image)[0], rtol=0, atol=0)
