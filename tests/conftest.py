@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 ROOT = Path(__file__).parents[1]
@@ -36,20 +37,32 @@ def run_bundle(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
 
 @pytest.fixture
 def phantom_dataset() -> Callable[..., Path]:
-    """Make a data set of two bright ellipsoids, touching like the parts of a hippocampus, in the Decathlon's layout."""
+    """Make a data set of two bright ellipsoids, touching like the parts of a hippocampus, in the Decathlon's layout.
 
-    def make(folder: Path, count: int = 4, shape: tuple[int, ...] = (20, 24, 18)) -> Path:
-        for part in ("imagesTr", "labelsTr"):
+    With a `shape` of two sizes they are ellipses in PNG files, in images/ and labels/. Where `num_classes` is 2 both
+    are class 1.
+    """
+
+    def make(folder: Path, count: int = 4, shape: tuple[int, ...] = (20, 24, 18), num_classes: int = 3) -> Path:
+        dims = len(shape)
+        parts = ("imagesTr", "labelsTr") if dims == 3 else ("images", "labels")
+        for part in parts:
             (folder / part).mkdir(parents=True)
         rng = np.random.default_rng(0)
         grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, s) for s in shape), indexing="ij"))
+        column = (dims, *[1] * dims)
         for number in range(count):
-            centre = rng.uniform(-0.1, 0.1, (3, 1, 1, 1))
-            inside = (((grid - centre) / np.array([0.45, 0.7, 0.45]).reshape(3, 1, 1, 1)) ** 2).sum(axis=0) < 1
-            label = np.where(inside, np.where(grid[1] > centre[1], 1, 2), 0).astype(np.uint8)
+            centre = rng.uniform(-0.1, 0.1, column)
+            inside = (((grid - centre) / np.array([0.45, 0.7, 0.45][:dims]).reshape(column)) ** 2).sum(axis=0) < 1
+            halves = np.where(inside, np.where(grid[1] > centre[1], 1, 2), 0)
+            label = np.minimum(halves, num_classes - 1).astype(np.uint8)
             image = 100 * label + rng.normal(0, 10, shape) + 50
-            for part, array in (("imagesTr", image.astype(np.float32)), ("labelsTr", label)):
-                nib.save(nib.Nifti1Image(array, np.eye(4)), folder / part / f"case_{number}.nii.gz")
+            arrays: tuple[np.ndarray, np.ndarray] = (image.astype(np.float32), label)
+            for part, array in zip(parts, arrays):
+                if dims == 3:
+                    nib.save(nib.Nifti1Image(array, np.eye(4)), folder / part / f"case_{number}.nii.gz")
+                else:
+                    Image.fromarray(array.clip(0, 255).astype(np.uint8)).save(folder / part / f"case_{number}.png")
         return folder
 
     return make

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import create_workflow, verify_net_in_out
+from PIL import Image
 
 from shared.files import read_table
 
@@ -31,10 +32,14 @@ def config(bundle: Path, name: str) -> dict[str, Any]:
 
 
 def label_maps(folder: Path) -> dict[str, np.ndarray]:
-    found = sorted(path for path in folder.rglob("*.nii.gz"))
-    return {
-        path.relative_to(folder).as_posix(): np.asarray(nib.Nifti1Image.from_filename(path).dataobj) for path in found
-    }
+    """Every label map below `folder`, by its path in it; pictures of overlays are none."""
+    maps = {}
+    for path in sorted([*folder.rglob("*.nii.gz"), *folder.rglob("*.png")]):
+        name = path.relative_to(folder)
+        if name.parts[0] != "overlays":
+            stored = Image.open(path) if path.suffix == ".png" else nib.Nifti1Image.from_filename(path).dataobj
+            maps[name.as_posix()] = np.asarray(stored)
+    return maps
 
 
 @each_bundle
@@ -197,12 +202,16 @@ def test_a_misspelt_option_is_refused(bundle: Path, tmp_path: Path, run_bundle: 
 @each_segmentation
 def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path]) -> None:
     """Each sees its half of the cases; one of them writes; both end well."""
-    data = phantom_dataset(tmp_path / "data", count=5)
+    dims = config(bundle, "inference")["network_def"]["spatial_dims"]
+    classes = len(config(bundle, "inference")["class_names"])
+    data = phantom_dataset(tmp_path / "data", count=5, shape=(20, 24, 18)[:dims], num_classes=classes)
     files = [str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")]
-    options = {
+    options: dict[str, Any] = {
         "dataset_dir": data, "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1,
-        "network_def#filters": [4, 8], "patch_size": [16, 16, 16], "validation_fraction": 0.2,
+        "network_def#filters": [4, 8], "patch_size": [16] * dims, "validation_fraction": 0.2,
     }  # fmt: skip
+    if "crops_per_image" in config(bundle, "train"):
+        options["crops_per_image"] = 1  # an epoch sees each case once
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]

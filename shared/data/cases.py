@@ -88,11 +88,14 @@ def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
     return cases
 
 
-def split_cases(dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 0) -> dict[str, list[Case]]:
+def split_cases(
+    dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 0, fold: int = 0
+) -> dict[str, list[Case]]:
     """The labelled cases as {"training": [...], "validation": [...], "all": [...]}.
 
-    A `validation` list in dataset.json decides; else the names, sorted, are dealt out by `seed`, `fraction` of them
-    (at least one) to validation. Raises InputError where a part would be empty.
+    A `validation` list in dataset.json decides; else the names, sorted, are shuffled by `seed`, and the `fold`-th
+    `fraction` of them (at least one) is for validation: fraction 1/k and folds 0 … k - 1 make k-fold cross-validation.
+    Raises InputError where a part would be empty, or there is no such fold.
     """
     cases = find_labelled_cases(dataset_dir)
     names = [case["case"].partition("/")[2] for case in cases]  # below the folder of images
@@ -106,7 +109,9 @@ def split_cases(dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 
             fix="correct the list",
         )
     order = np.random.default_rng(seed).permutation(names)
-    chosen = listed or set(order[: max(1, round(fraction * len(order)))].tolist())
+    size = max(1.0, fraction * len(order))
+    start = round(fold * size) if fold >= 0 else len(order)
+    chosen = listed or set(order[start : round((fold + 1) * size)].tolist())
     parts: dict[str, list[Case]] = {"training": [], "validation": [], "all": cases}
     for case, name in zip(cases, names):
         parts["validation" if name in chosen else "training"].append(case)
@@ -116,16 +121,18 @@ def split_cases(dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 
                 dataset_dir,
                 expected=f"at least one case for {part}",
                 got=f"{len(cases)} labelled cases in all",
-                fix="add cases or change the validation fraction",
+                fix="add cases, or change the validation fraction or the fold",
             )
     return parts
 
 
-def select_cases(dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0) -> list[Case]:
+def select_cases(
+    dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0, fold: int = 0
+) -> list[Case]:
     """The labelled cases of one part: "all", "training" or "validation" (see `split_cases`)."""
     if part == "all":
         return find_labelled_cases(dataset_dir)
-    parts = split_cases(dataset_dir, fraction=fraction, seed=seed)
+    parts = split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold)
     if part not in parts:
         raise InputError("part", expected=f"one of {', '.join(parts)}", got=repr(part), fix="choose one of these")
     return parts[part]

@@ -1,6 +1,6 @@
 """The transforms that read images and labels into a bundle, and refuse what it cannot take."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,30 @@ class ReadCased(MapTransform):
 
 
 class ReadLabeld(MapTransform):
-    """Read the label maps that `keys` name into (1, *S) on the grid of `image_key`, and check their values.
+    """Read the label maps that `keys` name into class ids (1, *S) on the grid of `image_key`.
 
-    Raises InputError where the grid differs or a value is not one of 0 … num_classes - 1.
+    values: the value in the file that stands for each class, such as (0, 255); files of class ids are read too.
+    Raises InputError where the grid differs or a value is neither one of `values` nor of 0 … num_classes - 1.
     """
 
     def __init__(
-        self, keys: KeysCollection, *, image_key: str, num_classes: int, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *,
+        image_key: str,
+        num_classes: int,
+        values: Sequence[int] = (),
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        if values and not len(values) == len(set(values)) == num_classes:
+            raise InputError(
+                "--label_values", expected=f"{num_classes} different values, one a class", got=f"{list(values)}",
+                fix="list the value of each of --class_names",
+            )  # fmt: skip
         self.image_key = image_key
         self.num_classes = num_classes
+        self.values = list(values)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
@@ -70,8 +83,7 @@ class ReadLabeld(MapTransform):
                     got=f"{tuple(label.shape[1:])} or another affine",
                     fix="resample the label onto the image",
                 )
-            check_label(label, path, self.num_classes)
-            out[key] = label
+            out[key] = class_ids(label, path, self.num_classes, self.values)
         return out
 
 
@@ -112,18 +124,28 @@ def check_intensities(image: MetaTensor, path: str | Path) -> None:
         raise InputError(path, expected="an image with contrast", got=f"{values} everywhere", fix="check the export")
 
 
-def check_label(label: MetaTensor, path: str | Path, num_classes: int) -> None:
-    """Refuse a label map (C, *S) with several channels, or values other than the class ids 0 … num_classes - 1."""
+def class_ids(label: MetaTensor, path: str | Path, num_classes: int, values: Sequence[int] = ()) -> MetaTensor:
+    """A label map (C, *S) as class ids: where all it holds is among `values`, each becomes its place in them.
+
+    Raises InputError where it has several channels, or else holds other than the class ids 0 … num_classes - 1.
+    """
     if label.shape[0] != 1:
         raise InputError(path, expected="one class id a voxel", got=f"{label.shape[0]} channels", fix="store ids")
-    strange = dict.fromkeys(f"{v:g}" for v in label.unique().tolist() if v not in range(num_classes))
+    given = label.unique().tolist()
+    if set(given) <= set(values):
+        ids = label.clone()
+        for index, value in enumerate(values):
+            ids[label == value] = index
+        return ids
+    strange = dict.fromkeys(f"{v:g}" for v in given if v not in range(num_classes))
     if strange:
         raise InputError(
             path,
-            expected=f"class ids 0 to {num_classes - 1}",
+            expected=f"class ids 0 to {num_classes - 1}" + (f", or the values {list(values)}" if values else ""),
             got=", ".join(list(strange)[:5]),
             fix="correct the label, or name all its classes with --class_names",
         )
+    return label
 
 
 def match_channels(image: Any, path: str | Path, channels: int) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import torch
@@ -32,21 +32,29 @@ class TiledInferer(SlidingWindowInferer):
 class FlipInferer(Inferer):
     """Average the class probabilities over every combination of flips of `axes` (spatial, 0-based).
 
+    transpose: also over the exchange of the first two axes; with flips of both, these are a square's 8 symmetries.
     Returns log-probabilities (B, C, *S), so that what follows may treat them as logits. With no axes the logits
     of `inferer` come back as they are. Raises ValueError where there is one channel only.
     """
 
-    def __init__(self, inferer: Inferer, axes: Sequence[int] = ()) -> None:
+    def __init__(self, inferer: Inferer, axes: Sequence[int] = (), transpose: bool = False) -> None:
         self.inferer = inferer
+        self.transposes = (False, True) if transpose else (False,)
         self.flips = [[a + 2 for a in chosen] for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
 
     def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
-        if len(self.flips) == 1:
+        views = list(product(self.transposes, self.flips))
+        if len(views) == 1:
             return self.inferer(inputs, network, *args, **kwargs)
-        logits = [self.inferer(inputs.flip(axes), network, *args, **kwargs).flip(axes) for axes in self.flips]
-        if logits[0].shape[1] == 1:
-            raise ValueError("expected logits of two or more classes, got one channel, of which softmax makes 1")
-        return torch.stack([x.log_softmax(dim=1) for x in logits]).logsumexp(dim=0) - math.log(len(logits))
+        total = inputs.new_tensor(-math.inf)
+        for transposed, axes in views:
+            view = inputs.transpose(2, 3) if transposed else inputs
+            logits = self.inferer(view.flip(axes), network, *args, **kwargs).flip(axes)
+            if logits.shape[1] == 1:
+                raise ValueError("expected logits of two or more classes, got one channel, of which softmax makes 1")
+            logits = logits.transpose(2, 3) if transposed else logits
+            total = torch.logaddexp(total, logits.log_softmax(dim=1))  # one map at a time, however large
+        return total - math.log(len(views))
 
 
 class AutocastInferer(SimpleInferer):

@@ -25,12 +25,14 @@ from shared.viz.tables import format_table
 class SegmentationWriter:
     """Write each case's label map and overlay; tell the volume of each class in mm³, of raster images in pixels.
 
-    A result must hold "image" and "pred", (1, *S): class ids on the grid of the image's file.
+    A result must hold "image" and "pred", (1, *S): class ids on the grid of the image's file. The first class is
+    told of with `include_background` alone.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str]) -> None:
+    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], include_background: bool = False) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
+        self.first = 0 if include_background else 1
 
     def finished(self, case: Case) -> Figures | None:
         path = label_path(self.output_dir, case["case"], case["image"])
@@ -60,19 +62,26 @@ class SegmentationWriter:
         unit, size = "mm3", abs(np.linalg.det(np.asarray(labels.affine, dtype=float)[:3, :3]))
         if is_raster(source):
             unit, size = "px", 1
-        return {f"{name}_{unit}": round(n * size, 3) for name, n in zip(self.class_names[1:], counts[1:])}
+        return {
+            f"{name}_{unit}": round(n * size, 3)
+            for name, n in zip(self.class_names[self.first :], counts[self.first :])
+        }
 
 
 class SegmentationScorer:
     """Score each case's label map against its reference, and sum up over the cases.
 
-    A result must hold "image", "pred" and "label", (1, *S): class ids on the grid of the image's file. Writes
-    metrics.json (statistics of each metric), scores.png, and overlays of the `worst` cases.
+    A result must hold "image", "pred" and "label", (1, *S): class ids on the grid of the image's file. The first
+    class is scored with `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and
+    overlays of the `worst` cases.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], worst: int = 3) -> None:
+    def __init__(
+        self, output_dir: str | Path, *, class_names: Sequence[str], include_background: bool = False, worst: int = 3
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
+        self.include_background = include_background
         self.worst = worst
         self.kept: list[tuple[float, str, str, np.ndarray, np.ndarray]] = []
 
@@ -82,10 +91,11 @@ class SegmentationScorer:
     def process(self, result: Mapping[str, Any]) -> Figures:
         pred, reference = (result[key].cpu() for key in ("pred", "label"))
         spacing = nib.affines.voxel_sizes(np.asarray(pred.affine))[: pred.ndim - 1]
-        scores = segmentation_scores(
-            pred[0].as_tensor(), reference[0].as_tensor(), class_names=self.class_names, spacing=spacing
-        )
         source = result["image"].meta["filename_or_obj"]
+        scores = segmentation_scores(
+            pred[0].as_tensor(), reference[0].as_tensor(), class_names=self.class_names, spacing=spacing,
+            unit="px" if is_raster(source) else "mm", include_background=self.include_background,
+        )  # fmt: skip
         kept = (scores["dice_mean"], result["case"], source, pred[0].numpy(), reference[0].numpy())
         self.kept = sorted([*self.kept, kept], key=lambda k: k[:2])[: self.worst]
         return scores

@@ -10,6 +10,7 @@ from shared.files import write_atomically
 
 # Okabe and Ito's palette, told apart by colour-blind readers too; bright ones first, as images are gray.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2")
+LARGEST_PICTURE = 1600  # pixels on the longer side of a 2D image; larger ones are thinned out
 # The three planes of a volume in RAS: name, the axis that is cut, and the letters left, right, bottom and top.
 # The patient's right is shown on the left, as radiologists look.
 PLANES = (("sagittal", 0, "PAIS"), ("coronal", 1, "RLIS"), ("axial", 2, "RLPA"))
@@ -35,6 +36,9 @@ def draw_overlay(
 
     volume = labels.ndim == 3
     maps = [labels] if reference is None else [labels, reference]
+    if not volume:  # no finer than the picture, which has some 1,600 pixels
+        step = -(-max(labels.shape) // LARGEST_PICTURE)
+        image, maps = image[:, ::step, ::step], [m[::step, ::step] for m in maps]
     image = image[:3]  # without alpha
     low, high = np.percentile(image, (0.5, 99.5))
     image = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
@@ -93,12 +97,14 @@ def _fullest_slice(labels: np.ndarray, axis: int) -> int:
 
 
 def _draw_outlines(axes, labels: np.ndarray, num_classes: int, style: str) -> None:
+    from matplotlib.collections import LineCollection
     from skimage.measure import find_contours
 
     padded = np.pad(labels, 1)  # so that outlines close at the border
     for index in range(1, num_classes):
-        for contour in find_contours((padded == index).astype(np.float32), 0.5):
-            axes.plot(contour[:, 1] - 1, contour[:, 0] - 1, color=_colour(index), linewidth=1.5, linestyle=style)
+        contours = find_contours((padded == index).astype(np.float32), 0.5)
+        lines = [contour[:, ::-1] - 1 for contour in contours]
+        axes.add_collection(LineCollection(lines, colors=_colour(index), linewidths=1.5, linestyles=style))
 
 
 def _colour(index: int) -> str:

@@ -1,5 +1,6 @@
 """The picture of an evaluation."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def draw_scores(path: str | Path, scores: Mapping[str, Sequence[float]]) -> Path
 
     kinds: dict[str, dict[str, list[float]]] = {}
     for name, values in scores.items():
-        kind, _, group = name.replace("_mm_", " (mm)_").partition("_")
+        kind, _, group = re.sub("_(mm|px)_", r" (\1)_", name).partition("_")
         kinds.setdefault(kind, {})[group] = [v for v in values if np.isfinite(v)]
     figure = Figure(figsize=(3.2 * len(kinds), 3.6), layout="constrained")
     jitter = np.random.default_rng(0)

@@ -203,6 +203,37 @@ def test_cases_in_folders_of_their_own_are_split_though_their_files_are_named_al
     assert len(names(tmp_path, "validation", fraction=0.5)) == 3
 
 
+@pytest.mark.parametrize(("count", "folds"), [(20, 5), (24, 5), (7, 3), (10, 4), (3, 3), (49, 49)])
+def test_folds_of_a_kth_validate_every_case_once_and_are_as_equal_as_can_be(
+    tmp_path: Path, count: int, folds: int
+) -> None:
+    dataset(tmp_path, count)
+    parts = [split_cases(tmp_path, fraction=1 / folds, seed=2, fold=fold) for fold in range(folds)]
+    validated = [case["case"] for part in parts for case in part["validation"]]
+    assert sorted(validated) == [f"imagesTr/c{n:02}" for n in range(count)]
+    assert {len(part["validation"]) for part in parts} <= {count // folds, -(-count // folds)}
+    for part in parts:  # whoever validates does not train
+        members = [case["case"] for name in ("training", "validation") for case in part[name]]
+        assert sorted(members) == [case["case"] for case in part["all"]]
+
+
+@pytest.mark.parametrize(("count", "fraction"), [(24, 0.15), (20, 0.2), (7, 1 / 3), (3, 0.5), (2, 0.01)])
+def test_the_first_fold_is_the_split_there_was_before_folds(tmp_path: Path, count: int, fraction: float) -> None:
+    dataset(tmp_path, count)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(count)
+        expected = [f"imagesTr/c{n:02}" for n in sorted(order[: max(1, round(fraction * count))])]
+        assert names(tmp_path, "validation", fraction=fraction, seed=seed) == expected
+        assert names(tmp_path, "validation", fraction=fraction, seed=seed, fold=0) == expected
+
+
+@pytest.mark.parametrize("fold", [5, 6, 100, -1, -2, -5])
+def test_a_fold_that_there_is_not_is_refused(tmp_path: Path, fold: int) -> None:
+    # Of a fifth there are the folds 0 to 4; a negative number does not count from the end.
+    with refused("the fold", dataset(tmp_path)):
+        split_cases(tmp_path, fraction=0.2, fold=fold)
+
+
 LISTS = {
     "names": ["c03", "c07"],
     "Decathlon": ["./imagesTr/c03.nii.gz", "./imagesTr/c07.nii.gz"],
@@ -217,6 +248,13 @@ def test_a_validation_list_decides_whatever_the_seed(tmp_path: Path, listed: Any
     assert names(root, "validation", seed=seed) == ["imagesTr/c03", "imagesTr/c07"]
     assert len(names(root, "training", seed=seed)) == 18
     assert len(names(root, "all")) == 20
+
+
+@pytest.mark.parametrize("fold", [0, 1, 4])
+def test_a_validation_list_decides_whatever_the_fold(tmp_path: Path, fold: int) -> None:
+    root = dataset(tmp_path, listed=["c03", "c07"])
+    assert names(root, "validation", fraction=0.2, fold=fold) == ["imagesTr/c03", "imagesTr/c07"]
+    assert len(names(root, "training", fraction=0.2, fold=fold)) == 18
 
 
 def test_a_dataset_json_without_a_validation_list_changes_nothing(tmp_path: Path) -> None:

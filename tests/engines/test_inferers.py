@@ -122,6 +122,64 @@ def test_a_network_becomes_equivariant_along_the_axes_that_are_flipped_alone(axi
     assert error(1 - axis) > 0.1
 
 
+def turned(x: Tensor, quarters: int, mirrored: bool) -> Tensor:
+    """One of a square's 8 symmetries: mirror left and right or not, then turn by quarters."""
+    return (x.flip(3) if mirrored else x).rot90(quarters, dims=(2, 3))
+
+
+def turned_back(x: Tensor, quarters: int, mirrored: bool) -> Tensor:
+    x = x.rot90(-quarters, dims=(2, 3))
+    return x.flip(3) if mirrored else x
+
+
+SYMMETRIES = list(product(range(4), (False, True)))
+
+
+@pytest.mark.parametrize("size", [(5, 5), (4, 7)])
+def test_flips_and_the_transpose_show_each_symmetry_of_a_square_once(size: tuple[int, int]) -> None:
+    x, net = torch.randn(1, 1, *size), Recorder(shifted)
+    FlipInferer(SimpleInferer(), axes=(0, 1), transpose=True)(x, net)
+    assert len(net.inputs) == 8
+    for symmetry in SYMMETRIES:
+        assert sum(torch.equal(turned(x, *symmetry), seen) for seen in net.inputs) == 1, symmetry
+
+
+@pytest.mark.parametrize("size", [(5, 5), (4, 7)])
+def test_the_average_over_the_symmetries_is_the_mean_of_the_softmaxes_turned_back(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 1, *size)
+    log_probabilities = FlipInferer(SimpleInferer(), axes=(0, 1), transpose=True)(x, Recorder(shifted))
+    views = [turned_back(shifted(turned(x, *symmetry)).softmax(dim=1), *symmetry) for symmetry in SYMMETRIES]
+    torch.testing.assert_close(log_probabilities.exp(), torch.stack(views).mean(dim=0), rtol=0, atol=1e-6)  # float32
+
+
+def test_the_transpose_alone_makes_two_views() -> None:
+    x, net = torch.randn(1, 1, 4, 7), Recorder(shifted)
+    log_probabilities = FlipInferer(SimpleInferer(), transpose=True)(x, net)
+    assert net.sizes == [(4, 7), (7, 4)]
+    expected = (shifted(x).softmax(dim=1) + shifted(x.mT).softmax(dim=1).mT) / 2
+    torch.testing.assert_close(log_probabilities.exp(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(4, 7), (30, 9), (1, 12), (4, 7, 3)])
+def test_a_rectangular_image_comes_back_in_its_own_shape_though_its_tiles_lie_down(size: tuple[int, ...]) -> None:
+    conv: nn.Module = (nn.Conv2d if len(size) == 2 else nn.Conv3d)(1, 2, 1)
+    x, tiles = torch.randn(1, 1, *size), TiledInferer((8, 6, 5)[: len(size)], overlap=0.25)
+    log_probabilities = FlipInferer(tiles, axes=(0, 1), transpose=True)(x, conv)
+    # A pointwise network is not changed by any of it: float32 keeps 7 digits, values are below 10.
+    torch.testing.assert_close(log_probabilities, conv(x).log_softmax(dim=1), rtol=0, atol=1e-5)
+
+
+def test_a_network_that_looks_one_way_becomes_equivariant_under_the_transposition_that_is_averaged() -> None:
+    x, net = torch.randn(1, 1, 6, 5), Recorder(shifted)
+
+    def error(**views: bool) -> float:
+        inferer = FlipInferer(SimpleInferer(), axes=(0, 1), **views)
+        return float((inferer(x.mT, net).mT - inferer(x, net)).abs().max())
+
+    assert error(transpose=True) < 1e-5  # the mean of the same eight numbers, up to the rounding of float32
+    assert error(transpose=False) > 0.1
+
+
 @pytest.mark.parametrize(("enabled", "native"), [(True, True), (True, False), (False, True)])
 def test_autocast_computes_in_bfloat16_where_that_is_wanted_and_native(
     monkeypatch: pytest.MonkeyPatch, enabled: bool, native: bool

@@ -35,6 +35,33 @@ def test_squares_of_four_pixels_that_share_two(corner: tuple[int, int], hd95: fl
     )  # fmt: skip
 
 
+def test_the_first_class_is_scored_too_where_it_is_included_and_counts_in_the_means() -> None:
+    a, b = boxes((6, 8), (2, 3)), boxes((6, 8), (2, 4))  # one column along, so that two of four pixels are shared
+    scores = segmentation_scores(
+        a, b, class_names=["around", "it"], spacing=(2.0, 0.5), unit="px", include_background=True
+    )
+    # Around are 48 - 4 pixels of each and 48 - 6 of both: Dice 2 · 42 / 88, Jaccard 42 / 46. Its surface is the 24
+    # pixels of the border and the 8 beside the square, of which 6 have the nearest of the other's a column of 0.5 away:
+    # more than one in twenty. The same holds for the square, of which 2 of 4 have.
+    around, it = (
+        {"dice": 84 / 88, "jaccard": 42 / 46, "hd95_px": 0.5},
+        {"dice": 1 / 2, "jaccard": 1 / 3, "hd95_px": 0.5},
+    )
+    expected = {f"{metric}_{name}": part[metric] for name, part in (("around", around), ("it", it)) for metric in part}
+    expected |= {f"{metric}_mean": (around[metric] + it[metric]) / 2 for metric in it}
+    assert scores == pytest.approx(expected)
+
+
+def test_a_first_class_that_fills_the_reference_has_scores_where_the_others_are_missing() -> None:
+    a, b = boxes((5, 4), (1, 1)), boxes((5, 4))
+    scores = segmentation_scores(a, b, class_names=["around", "it"], spacing=(1, 1), include_background=True)
+    assert scores["dice_around"] == pytest.approx(2 * 16 / 36)
+    assert (scores["dice_it"], scores["jaccard_mean"]) == (0, pytest.approx(16 / 20 / 2))
+    assert math.isnan(scores["hd95_mm_it"])
+    # Of the 20 pixels around the square 16 are seen: each has a place; the mean leaves out what does not exist.
+    assert scores["hd95_mm_mean"] == scores["hd95_mm_around"] > 0
+
+
 def test_hd95_is_a_percentile_of_distances_not_the_farthest() -> None:
     a, b = boxes((4, 4, 9), (1, 1, 1), size=1), boxes((4, 4, 9), (1, 1, 1), size=1)
     a[1, 1, 5] = 1

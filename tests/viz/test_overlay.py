@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -77,7 +78,8 @@ def test_letters_name_the_sides_of_the_patient(tmp_path: Path, figures: list[Fig
     draw_overlay(tmp_path / "a.png", np.zeros((1, *SHAPE)), corner, class_names=NAMES, affine=AFFINE)
     named = []
     for axes in figures[0].axes:
-        outline = np.asarray(axes.lines[0].get_xydata())
+        (lines,) = [part for part in axes.collections[:1] if isinstance(part, LineCollection)]
+        outline = np.asarray(lines.get_segments()[0])
         x, y = axes.transLimits.transform(outline.mean(axis=0))  # as fractions of the panel
         beside = [text for text in axes.texts if abs(text.get_position()[0] - x) < 0.2]
         above = [text for text in axes.texts if abs(text.get_position()[1] - y) < 0.2]
@@ -129,6 +131,31 @@ def test_a_2d_image_is_drawn_whole_and_in_its_colours_with_rows_down(tmp_path: P
     assert_box(panel, (2 / 20, 5 / 20), (4 / 30, 25 / 30))
     quarters = panel[[[int(0.4 * height)], [int(0.8 * height)]], [int(0.2 * width), int(0.8 * width)]]
     assert quarters.tolist() == [[[0, 0, 0], [255, 0, 0]], [[0, 255, 0], [255, 255, 0]]]
+
+
+def test_a_picture_of_4096_pixels_is_thinned_out_with_its_outline_in_place(tmp_path: Path) -> None:
+    image = np.zeros((3, 4096, 2500), dtype=np.uint8)
+    image[0, 2048:] = 200  # red below
+    labels = with_box((4096, 2500), (512, 1024), (1250, 2375))
+    path = draw_overlay(tmp_path / "a.png", image, labels, class_names=NAMES, affine=np.eye(4))
+    (panel,) = panels(path)
+    height, width, _ = panel.shape
+    assert width / height == pytest.approx(2500 / 4096, rel=0.01)  # 5 of 488 pixels
+    # Thinning by 3 may move an edge by 3 of 4,096 pixels, 0.6 of the 800 of the picture.
+    assert_box(panel, (512 / 4096, 1024 / 4096), (1250 / 2500, 2375 / 2500))
+    border = np.flatnonzero(np.diff(panel[:, width // 5, 0]) > 100)  # where no outline is
+    assert border == pytest.approx([height / 2], abs=3)
+
+
+@pytest.mark.parametrize(("size", "step"), [((1600, 20), 1), ((20, 1601), 2), ((4096, 4096), 3)])
+def test_a_picture_is_thinned_out_only_as_far_as_it_must_be(
+    tmp_path: Path, figures: list[Figure], size: tuple[int, int], step: int
+) -> None:
+    image = np.zeros((1, *size), dtype=np.float32)
+    draw_overlay(tmp_path / "a.png", image, with_box(size, (0, 9), (0, 9)), class_names=NAMES, affine=np.eye(4))
+    shown = figures[0].axes[0].images[0].get_array()
+    assert shown is not None
+    assert shown.shape == tuple(-(-s // step) for s in size)
 
 
 def test_gray_runs_from_the_darkest_to_the_brightest_but_half_a_percent(tmp_path: Path) -> None:

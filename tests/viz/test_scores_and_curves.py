@@ -62,6 +62,15 @@ def test_scores_have_a_panel_a_kind_and_a_box_a_class_over_finite_values(tmp_pat
     }
 
 
+@pytest.mark.parametrize("unit", ["mm", "px"])
+def test_the_unit_of_a_distance_stands_with_its_kind_not_with_its_classes(
+    tmp_path: Path, figures: list[Figure], unit: str
+) -> None:
+    draw_scores(tmp_path / "a.png", {"jaccard_inside": [0.5], f"hd95_{unit}_inside": [2.0], f"hd95_{unit}_mean": [2.0]})
+    panels = {axes.get_title(): [name.get_text() for name in axes.get_xticklabels()] for axes in figures[0].axes}
+    assert panels == {"jaccard": ["inside"], f"hd95 ({unit})": ["inside", "mean"]}
+
+
 def test_pictures_repeat_and_follow_the_data(tmp_path: Path) -> None:
     curves = [
         read(draw_training_curve(tmp_path / "curve.png", history, "val_mean_dice"))
