@@ -1,0 +1,99 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from shared.nets.voxelmorph import VoxelMorph
+from shared.spatial.warping import compose, warp
+
+FILTERS = (8, 8, 8)
+SIZES = [(20, 27), (9, 13, 8)]
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_each_time() -> None:
+    torch.manual_seed(0)
+
+
+def bent(dims: int, **options: object) -> VoxelMorph:
+    """A network that is no identity: its last layer has weights."""
+    network = VoxelMorph(dims, filters=FILTERS, **options).eval()  # type: ignore[arg-type]
+    torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
+    return network
+
+
+@pytest.mark.parametrize("half_resolution", [True, False])
+@pytest.mark.parametrize("size", SIZES)
+def test_untrained_it_is_the_identity_on_images_of_any_size_and_learns_from_there(
+    size: tuple[int, ...], half_resolution: bool
+) -> None:
+    network = VoxelMorph(len(size), filters=FILTERS, half_resolution=half_resolution)
+    pair = torch.rand(2, 2, *size)
+    displacement = network(pair)
+    assert torch.equal(displacement, torch.zeros(2, len(size), *size))
+    (warp(pair[:, :1], displacement) - pair[:, 1:]).square().mean().backward()
+    gradient = network.unet.heads.get_parameter("0.weight").grad
+    assert gradient is not None
+    assert gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("size", [(64, 48), (32, 24, 28)])
+def test_the_negated_velocity_leads_back(size: tuple[int, ...]) -> None:
+    network = bent(len(size))
+    # Smooth images, so that the field is not rougher than linear interpolation can follow.
+    coarse = torch.rand(1, 2, *[s // 8 for s in size])
+    pair = torch.nn.functional.interpolate(coarse, size=size, mode="bilinear" if len(size) == 2 else "trilinear")
+    core: Any = (..., *[slice(8, -8)] * len(size))
+
+    def left() -> float:
+        """How far there and back ends from where it began, as a share of the way there."""
+        with torch.no_grad():
+            velocity = network.velocity(pair)
+            there, back = (network.displacement(sign * velocity, size) for sign in (1, -1))
+        assert float(there[core].abs().mean()) > 0.3
+        return float(compose(there, back)[core].abs().mean() / there[core].abs().mean())
+
+    integrated = left()
+    network.steps = 0  # and now the way back is the way there with another sign
+    # What is left is what the straight lines between the voxels of half the resolution cut off of a random field.
+    assert integrated < 0.15
+    assert left() > 2 * integrated
+
+
+def test_half_the_resolution_is_told_in_voxels_of_the_whole() -> None:
+    network, pair = bent(2), torch.rand(1, 2, 40, 40)
+    with torch.no_grad():
+        half, whole = network.velocity(pair), network(pair)
+    assert half.shape[2:] == (20, 20)
+    network.steps = 0  # the displacement is then the velocity itself
+    with torch.no_grad():
+        straight = network(pair)
+    corners = (..., [0, 0, -1, -1], [0, -1, 0, -1])
+    torch.testing.assert_close(straight[corners], half[corners] * 39 / 19)
+    assert not torch.allclose(whole, straight)
+
+
+def test_a_number_of_outputs_other_than_the_dimensions_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 3 output channels"):
+        VoxelMorph(3, 2, 2)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_onnxruntime_gives_the_same_field(dims: int, tmp_path: Path) -> None:
+    network, size = bent(dims), (16, 24, 20)[:dims]
+    axes = {0: torch.export.Dim("batch", min=1, max=8)}
+    torch.onnx.export(
+        network, (torch.rand(2, 2, *size),), str(tmp_path / "net.onnx"), input_names=["pair"], opset_version=20,
+        dynamo=True, dynamic_shapes=(axes,), verbose=False,
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    for batch in (1, 3):
+        pair = torch.rand(batch, 2, *size)
+        with torch.no_grad():
+            expected = network(pair).numpy()
+        (given,) = session.run(None, {"pair": pair.numpy()})
+        assert np.abs(expected).max() > 0.5
+        np.testing.assert_allclose(given, expected, rtol=0, atol=1e-4)  # float32, seven interpolations in a row
