@@ -1,64 +1,107 @@
-"""ITK displacement fields as NIfTI files: what ANTs, SimpleITK and 3D Slicer apply unaided.
+"""Between the zoo's tensors and ITK's images, transforms and displacement fields.
 
-Inside the zoo a displacement is in voxels of the fixed grid, channel i along axis i. In the file it is in millimetres,
-LPS (x to the patient's left, y to the back), on the fixed image's grid: the vector from a point of the fixed image to
-where the moving image is sampled.
+Inside the zoo an image is (C, *S) with S = (x, y[, z]), and a displacement is in voxels of the fixed grid, channel i
+along axis i. For ITK, and so for ANTs and 3D Slicer, a displacement field holds millimetres, LPS (x to the patient's
+left, y to the back): the vector from a point of the fixed image to where the moving image is sampled.
 """
 
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.data import MetaTensor
+from torch import Tensor
 
-from shared.data.reading import load_nifti
-from shared.errors import InputError
+from shared.data.reading import is_raster
+from shared.errors import InputError, one_line
 from shared.files import write_atomically
 
-LPS = np.array([-1.0, -1.0, 1.0])  # RAS to LPS and back
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
-def write_displacement(path: str | Path, displacement: np.ndarray, affine: np.ndarray) -> Path:
-    """Write a displacement (3, X, Y, Z), in voxels, as the ITK field of a volume of `affine` (voxels to mm, RAS)."""
-    if displacement.ndim != 4 or len(displacement) != 3:
-        raise ValueError(f"expected a displacement (3, X, Y, Z), got {displacement.shape}")
-    return _write(path, np.einsum("ij,jxyz->xyzi", affine[:3, :3], displacement) * LPS, affine)
+def to_itk(image: MetaTensor) -> sitk.Image:
+    """One channel (1, *S) as ITK has it: a picture or a volume of one slice becomes a 2-D image.
 
-
-def write_plane_displacement(path: str | Path, displacement: np.ndarray, spacing: tuple[float, float]) -> Path:
-    """Write a displacement (2, X, Y), in pixels, as the two-component field of a 2-D image.
-
-    ITK cannot read the field of a one-slice volume, so a slice is taken for what SimpleITK makes of a 2-D image:
-    direction identity, origin zero, `spacing` in mm along X and Y. The first axis is ITK's x: give a picture's
-    columns first.
+    ITK cannot read the displacement field of a one-slice volume, so a slice is taken for a 2-D image with direction
+    identity, origin zero and its spacing in the plane. A picture's columns are x.
     """
-    if displacement.ndim != 3 or len(displacement) != 2:
-        raise ValueError(f"expected a displacement (2, X, Y), got {displacement.shape}")
-    vectors = np.moveaxis(displacement, 0, -1)[:, :, None] * np.asarray(spacing)
-    # ITK's axes are LPS and NIfTI's RAS: the identity of the one is this of the other.
-    return _write(path, vectors, np.diag([-spacing[0], -spacing[1], 1.0, 1.0]))
+    array, affine = image[0].numpy(), np.asarray(image.affine, dtype=float)
+    if is_raster(image.meta["filename_or_obj"]):
+        return sitk.GetImageFromArray(array)
+    spacing = nib.affines.voxel_sizes(affine)
+    if 1 in array.shape:
+        thin = array.shape.index(1)
+        plane = sitk.GetImageFromArray(array.squeeze(thin).T)
+        plane.SetSpacing(np.delete(spacing, thin).tolist())
+        return plane
+    volume = sitk.GetImageFromArray(array.T)
+    volume.SetSpacing(spacing.tolist())
+    volume.SetOrigin((RAS_TO_LPS @ affine[:3, 3]).tolist())
+    volume.SetDirection((RAS_TO_LPS @ affine[:3, :3] / spacing).ravel().tolist())
+    return volume
 
 
-def read_displacement(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """An ITK field as a displacement (3, X, Y, Z) in voxels, or (2, X, Y), and the affine of its grid (mm, RAS).
+def from_itk(image: sitk.Image) -> Tensor:
+    """(1, *S), float32, of a gray ITK image."""
+    return torch.as_tensor(sitk.GetArrayFromImage(image).T.astype(np.float32))[None]
 
-    Raises InputError where the file is no displacement field.
+
+def displacement_to_itk(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    """A displacement (D, *S), in voxels of `grid`, as an ITK field on it.
+
+    Raises ValueError where the sizes differ.
     """
-    image = load_nifti(path)
-    shape = image.shape
-    if len(shape) != 5 or shape[3] != 1 or shape[4] not in (2, 3) or image.header.get_intent()[0] != "vector":
+    if displacement.shape != (grid.GetDimension(), *grid.GetSize()):
+        raise ValueError(f"expected {(grid.GetDimension(), *grid.GetSize())}, got {displacement.shape}")
+    vectors = np.einsum("ij,j...->i...", _voxels_to_mm(grid), displacement)
+    field = sitk.GetImageFromArray(vectors.T.astype(np.float64), isVector=True)
+    field.CopyInformation(grid)
+    return field
+
+
+def displacement_from_itk(field: sitk.Image) -> np.ndarray:
+    """An ITK field as a displacement (D, *S) in voxels of its grid."""
+    vectors = sitk.GetArrayFromImage(field).T
+    return np.einsum("ij,j...->i...", np.linalg.inv(_voxels_to_mm(field)), vectors)
+
+
+def after_affine(field: sitk.Image, affine: sitk.Transform) -> sitk.Image:
+    """The ITK field that moves a point as `field` does and then as `affine` does, on the grid of `field`."""
+    both = sitk.CompositeTransform([affine, sitk.DisplacementFieldTransform(sitk.Image(field))])  # the last is first
+    return sitk.TransformToDisplacementField(
+        both, sitk.sitkVectorFloat64, field.GetSize(), field.GetOrigin(), field.GetSpacing(), field.GetDirection()
+    )
+
+
+def resample(moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, *, nearest: bool = False) -> sitk.Image:
+    """`moving` on `grid`, sampled where `transform` sends each of its points; outside it is 0."""
+    return sitk.Resample(moving, grid, transform, sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear, 0.0)
+
+
+def write_field(path: str | Path, field: sitk.Image) -> Path:
+    """Write an ITK field, atomically, as 5-D NIfTI of float32 vectors."""
+    single = sitk.Cast(field, sitk.sitkVectorFloat32)
+    return write_atomically(path, lambda temporary: sitk.WriteImage(single, str(temporary)))
+
+
+def read_field(path: str | Path) -> sitk.Image:
+    """Read an ITK field. Raises InputError where the file is none."""
+    try:
+        field = sitk.ReadImage(str(path))
+    except RuntimeError as error:
         raise InputError(
-            path, expected="a 5-D NIfTI file of vectors, as ITK writes displacement fields", got=f"{shape}",
+            path, expected="a file that ITK reads", got=one_line(error)[-200:], fix="check that the file is complete"
+        ) from error
+    if field.GetNumberOfComponentsPerPixel() != field.GetDimension():
+        raise InputError(
+            path, expected="a displacement field", got=f"{field.GetNumberOfComponentsPerPixel()} numbers a voxel",
             fix="give displacement.nii.gz",
         )  # fmt: skip
-    vectors = np.asarray(image.dataobj, dtype=np.float64)[:, :, :, 0]
-    if shape[4] == 2:
-        spacing = np.abs(np.diag(image.affine)[:2])
-        return np.moveaxis(vectors[:, :, 0] / spacing, -1, 0), image.affine
-    return np.einsum("ij,xyzj->ixyz", np.linalg.inv(image.affine[:3, :3]), vectors * LPS), image.affine
+    return sitk.Cast(field, sitk.sitkVectorFloat64)
 
 
-def _write(path: str | Path, vectors: np.ndarray, affine: np.ndarray) -> Path:
-    image = nib.Nifti1Image(vectors[:, :, :, None].astype(np.float32), affine)
-    image.header.set_intent("vector")
-    image.header.set_xyzt_units("mm")
-    return write_atomically(path, lambda temporary: nib.save(image, temporary))
+def _voxels_to_mm(grid: sitk.Image) -> np.ndarray:
+    dims = grid.GetDimension()
+    return np.reshape(grid.GetDirection(), (dims, dims)) * grid.GetSpacing()

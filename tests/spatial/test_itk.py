@@ -7,17 +7,28 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
+from PIL import Image
 from scipy import ndimage
 
+from shared.data.reading import read_image
 from shared.errors import InputError
-from shared.spatial.itk import read_displacement, write_displacement, write_plane_displacement
+from shared.spatial.itk import (
+    after_affine,
+    displacement_from_itk,
+    displacement_to_itk,
+    from_itk,
+    read_field,
+    resample,
+    to_itk,
+    write_field,
+)
 from shared.spatial.warping import warp
 
 SIZE = (14, 17, 12)
 
 
-def smooth(size: tuple[int, ...], amplitude: float, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
+def smooth(size: tuple[int, ...], amplitude: float) -> np.ndarray:
+    rng = np.random.default_rng(0)
     fields = [ndimage.gaussian_filter(rng.normal(size=size), 3, mode="nearest") for _ in size]
     return np.stack([amplitude * f / abs(f).max() for f in fields])
 
@@ -29,36 +40,78 @@ def affines() -> dict[str, np.ndarray]:
     oblique = np.eye(4)
     oblique[:3, :3] = turn @ np.roll(turn, 1, axis=(0, 1)) @ np.diag([0.8, 1.3, 2.1])
     oblique[:3, 3] = [12, -30, 7]
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0])
     permuted = np.zeros((4, 4))
     permuted[[0, 1, 2, 3], [2, 0, 1, 3]] = [1.5, -0.7, 1.1, 1]
-    return {"identity": np.eye(4), "lps": lps, "permuted": permuted, "oblique": oblique}
+    return {"identity": np.eye(4), "lps": np.diag([-1.0, -1, 1, 1]), "permuted": permuted, "oblique": oblique}
 
 
-def applied(image: Path, field: Path, interpolator: int = sitk.sitkLinear) -> np.ndarray:
-    """The image on the field's grid, resampled by SimpleITK, axes as nibabel has them."""
-    moving = sitk.ReadImage(str(image), sitk.sitkFloat64)
-    vectors = sitk.Cast(sitk.ReadImage(str(field)), sitk.sitkVectorFloat64)
-    grid = sitk.Image(vectors.GetSize(), sitk.sitkUInt8)
-    grid.CopyInformation(vectors)
-    transform = sitk.DisplacementFieldTransform(vectors)
-    return sitk.GetArrayFromImage(sitk.Resample(moving, grid, transform, interpolator, 0.0)).T
+def store(path: Path, image: np.ndarray, affine: np.ndarray) -> Path:
+    nib.save(nib.Nifti1Image(image, affine), path)
+    return path
+
+
+def ours(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    return warp(torch.as_tensor(image)[None, None], torch.as_tensor(displacement)[None])[0, 0].numpy()
+
+
+def sure(displacement: np.ndarray) -> np.ndarray:
+    """Where nothing is sampled beyond the border: there ITK ends after half a voxel, and torch fades out over one."""
+    size = displacement.shape[1:]
+    places = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij")) + displacement
+    inside = np.all([(x > 0.01) & (x < s - 1.01) for x, s in zip(places, size)], axis=0)
+    assert inside.mean() > 0.5
+    return inside
 
 
 @pytest.mark.parametrize("name", list(affines()))
-def test_simpleitk_moves_a_volume_as_we_do(tmp_path: Path, name: str) -> None:
+def test_a_volume_has_the_grid_that_simpleitk_reads_from_its_file(tmp_path: Path, name: str) -> None:
+    path = store(tmp_path / "a.nii.gz", np.random.default_rng(0).uniform(size=SIZE), affines()[name])
+    given, expected = to_itk(read_image(path)), sitk.ReadImage(str(path))
+    assert given.GetSize() == expected.GetSize()
+    for part in ("GetOrigin", "GetSpacing", "GetDirection"):
+        assert getattr(given, part)() == pytest.approx(getattr(expected, part)(), abs=1e-5)
+    np.testing.assert_allclose(sitk.GetArrayFromImage(given), sitk.GetArrayFromImage(expected), rtol=1e-6)
+    assert torch.equal(from_itk(given), read_image(path).as_tensor())
+
+
+@pytest.mark.parametrize("name", list(affines()))
+def test_a_file_moves_a_volume_in_simpleitks_hands_as_in_ours(tmp_path: Path, name: str) -> None:
     image, displacement = np.random.default_rng(1).uniform(1, 2, SIZE), smooth(SIZE, 2.5)
-    nib.save(nib.Nifti1Image(image, affines()[name]), tmp_path / "moving.nii.gz")
-    path = write_displacement(tmp_path / "displacement.nii.gz", displacement, affines()[name])
-    ours = warp(torch.as_tensor(image)[None, None], torch.as_tensor(displacement)[None])[0, 0].numpy()
-    itks = applied(tmp_path / "moving.nii.gz", path)
-    # ITK gives 0 from half a voxel outside the border on, torch fades out over one: compared where neither does.
-    inside = np.stack(np.meshgrid(*map(np.arange, SIZE), indexing="ij")) + displacement
-    sure = np.all([(x > 0.01) & (x < s - 1.01) for x, s in zip(inside, SIZE)], axis=0)
-    assert sure.mean() > 0.5
+    path = store(tmp_path / "moving.nii.gz", image, affines()[name])
+    file = write_field(tmp_path / "field.nii.gz", displacement_to_itk(displacement, to_itk(read_image(path))))
+    header = nib.Nifti1Image.from_filename(file).header
+    assert (header.get_data_shape(), header.get_intent()[0]) == ((*SIZE, 1, 3), "vector")
+    moving = sitk.ReadImage(str(path), sitk.sitkFloat64)  # from here on nothing is ours
+    transform = sitk.DisplacementFieldTransform(sitk.Cast(sitk.ReadImage(str(file)), sitk.sitkVectorFloat64))
+    moved = sitk.GetArrayFromImage(sitk.Resample(moving, moving, transform, sitk.sitkLinear, 0.0)).T
+    where = sure(displacement)
     # The file holds float32: 1e-6 mm, where the image changes by 1 a voxel.
-    np.testing.assert_allclose(itks[sure], ours[sure], rtol=0, atol=1e-4)
-    assert abs(itks - image)[sure].max() > 0.3
+    np.testing.assert_allclose(moved[where], ours(image, displacement)[where], rtol=0, atol=1e-4)
+    assert abs(moved - image)[where].max() > 0.3
+
+
+@pytest.mark.parametrize("thin", [0, 1, 2])
+def test_a_slice_is_the_2d_image_of_its_plane(tmp_path: Path, thin: int) -> None:
+    plane, displacement = np.random.default_rng(1).uniform(1, 2, SIZE[:2]), smooth(SIZE[:2], 2.5)
+    spacing = np.insert([0.7, 1.9], thin, 5.0)
+    path = store(tmp_path / "a.nii", np.expand_dims(plane, thin), affines()["permuted"] @ np.diag([*spacing, 1]))
+    image = to_itk(read_image(path))
+    sizes = nib.affines.voxel_sizes(nib.Nifti1Image.from_filename(path).affine)
+    assert image.GetSpacing() == pytest.approx(np.delete(sizes, thin))
+    assert (image.GetOrigin(), image.GetDirection()) == ((0, 0), (1, 0, 0, 1))
+    field = read_field(write_field(tmp_path / "field.nii.gz", displacement_to_itk(displacement, image)))
+    assert (field.GetDimension(), field.GetOrigin(), field.GetDirection()) == (2, (0, 0), (1, 0, 0, 1))
+    moved = from_itk(resample(image, image, sitk.DisplacementFieldTransform(field)))[0].numpy()
+    where = sure(displacement)
+    np.testing.assert_allclose(moved[where], ours(plane, displacement)[where], rtol=0, atol=1e-4)
+
+
+def test_columns_of_a_picture_are_x(tmp_path: Path) -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (9, 14), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    image = to_itk(read_image(tmp_path / "a.png"))
+    assert image.GetSize() == (14, 9)
+    np.testing.assert_array_equal(from_itk(image)[0].numpy(), picture.T)
 
 
 def test_a_field_on_one_grid_moves_an_image_on_another(tmp_path: Path) -> None:
@@ -67,51 +120,46 @@ def test_a_field_on_one_grid_moves_an_image_on_another(tmp_path: Path) -> None:
     size = (60, 50, 40)
     centres = [affine[:3, :3] @ (np.array(s) - 1) / 2 + affine[:3, 3] for affine, s in ((fixed, SIZE), (moving, size))]
     moving[:3, 3] = centres[0] - centres[1]
-    ramp = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij")).reshape(3, -1)
-    world = (moving[:3, :3] @ ramp + moving[:3, 3:]).reshape(3, *size)
+    grid = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij")).reshape(3, -1)
+    world = (moving[:3, :3] @ grid + moving[:3, 3:]).reshape(3, *size)
     image = 2 * world[0] - 3 * world[1] + world[2]  # linear, so that interpolation loses nothing
-    nib.save(nib.Nifti1Image(image, moving), tmp_path / "moving.nii.gz")
+    paths = [store(tmp_path / "m.nii", image, moving), store(tmp_path / "f.nii", np.zeros(SIZE), fixed)]
+    m, f = (to_itk(read_image(path)) for path in paths)
     displacement = smooth(SIZE, 1.0)
-    path = write_displacement(tmp_path / "displacement.nii.gz", displacement, fixed)
+    field = displacement_to_itk(displacement, f)
     voxels = (np.stack(np.meshgrid(*map(np.arange, SIZE), indexing="ij")) + displacement).reshape(3, -1)
     x, y, z = (fixed[:3, :3] @ voxels + fixed[:3, 3:]).reshape(3, *SIZE)
-    given = applied(tmp_path / "moving.nii.gz", path)
+    given = from_itk(resample(m, f, sitk.DisplacementFieldTransform(field)))[0].numpy()
     inside = given != 0
     assert inside.mean() > 0.9
     np.testing.assert_allclose(given[inside], (2 * x - 3 * y + z)[inside], rtol=0, atol=1e-3)  # values near 100
 
 
-def test_simpleitk_moves_a_picture_as_we_do(tmp_path: Path) -> None:
-    spacing = (0.7, 1.9)
-    image, displacement = np.random.default_rng(1).uniform(1, 2, SIZE[:2]), smooth(SIZE[:2], 2.5)
-    picture = sitk.GetImageFromArray(image.T)  # the first axis is ITK's x
-    picture.SetSpacing(spacing)
-    sitk.WriteImage(picture, tmp_path / "moving.nii.gz")
-    path = write_plane_displacement(tmp_path / "displacement.nii.gz", displacement, spacing)
-    field = sitk.ReadImage(str(path))
-    assert (field.GetDimension(), field.GetNumberOfComponentsPerPixel()) == (2, 2)
-    assert (field.GetOrigin(), field.GetDirection()) == ((0, 0), (1, 0, 0, 1))
-    assert field.GetSpacing() == pytest.approx(spacing)
-    ours = warp(torch.as_tensor(image)[None, None], torch.as_tensor(displacement)[None])[0, 0].numpy()
-    inside = np.stack(np.meshgrid(*map(np.arange, SIZE[:2]), indexing="ij")) + displacement
-    sure = np.all([(x > 0.01) & (x < s - 1.01) for x, s in zip(inside, SIZE)], axis=0)
-    np.testing.assert_allclose(applied(tmp_path / "moving.nii.gz", path)[sure], ours[sure], rtol=0, atol=1e-4)
+def test_one_field_does_what_a_field_and_then_an_affine_do(tmp_path: Path) -> None:
+    image = to_itk(read_image(store(tmp_path / "a.nii", np.random.default_rng(0).uniform(size=SIZE), affines()["lps"])))
+    affine = sitk.AffineTransform([1.1, 0.1, 0, -0.2, 0.9, 0, 0, 0.1, 1], [3.0, -2, 1])
+    displacement = smooth(SIZE, 1.5)
+    field = displacement_to_itk(displacement, image)
+    both = sitk.DisplacementFieldTransform(after_affine(field, affine))
+    for index in ((3, 4, 5), (8, 9, 2)):
+        start = np.array(image.TransformIndexToPhysicalPoint(index))
+        step = np.array(image.TransformContinuousIndexToPhysicalPoint(index + displacement[(slice(None), *index)]))
+        assert both.TransformPoint(start) == pytest.approx(affine.TransformPoint(step))
 
 
-def test_a_field_that_simpleitk_wrote_is_read_as_the_one_it_came_from(tmp_path: Path) -> None:
-    displacement = smooth(SIZE, 2.0)
-    ours = write_displacement(tmp_path / "ours.nii.gz", displacement, affines()["oblique"])
-    sitk.WriteImage(sitk.ReadImage(str(ours)), tmp_path / "itks.nii.gz")
-    for path in (ours, tmp_path / "itks.nii.gz"):
-        given, affine = read_displacement(path)
-        np.testing.assert_allclose(given, displacement, rtol=0, atol=1e-5)  # float32, numbers up to 10 mm
-        np.testing.assert_allclose(affine, affines()["oblique"], atol=1e-4)
-    plane = smooth(SIZE[:2], 2.0)
-    path = write_plane_displacement(tmp_path / "plane.nii.gz", plane, (0.5, 2.0))
-    np.testing.assert_allclose(read_displacement(path)[0], plane, rtol=0, atol=1e-5)
+def test_a_displacement_comes_back_from_its_file(tmp_path: Path) -> None:
+    for size in (SIZE, SIZE[:2]):
+        image = to_itk(read_image(store(tmp_path / "a.nii", np.zeros((*size, 1)[:3]), affines()["oblique"])))
+        displacement = smooth(size, 2.0)
+        path = write_field(tmp_path / "field.nii.gz", displacement_to_itk(displacement, image))
+        np.testing.assert_allclose(displacement_from_itk(read_field(path)), displacement, rtol=0, atol=1e-5)  # float32
+    with pytest.raises(ValueError, match=r"expected \(2, 14, 17\), got \(2, 17, 14\)"):
+        displacement_to_itk(np.zeros((2, 17, 14)), image)
 
 
 def test_what_is_no_field_is_refused(tmp_path: Path) -> None:
-    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), tmp_path / "image.nii.gz")
-    with pytest.raises(InputError, match="5-D NIfTI file of vectors"):
-        read_displacement(tmp_path / "image.nii.gz")
+    with pytest.raises(InputError, match="expected a displacement field, got 1 numbers a voxel"):
+        read_field(store(tmp_path / "image.nii.gz", np.zeros(SIZE), np.eye(4)))
+    (tmp_path / "broken.nii.gz").write_bytes(b"no")
+    with pytest.raises(InputError, match="a file that ITK reads"):
+        read_field(tmp_path / "broken.nii.gz")
