@@ -18,6 +18,7 @@ from shared.data.reading import is_raster
 from shared.errors import InputError, one_line
 from shared.files import write_atomically
 
+LARGEST_SKEW = 1e-3  # the cosine between two axes; float32 headers have some 1e-6
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -26,6 +27,7 @@ def to_itk(image: MetaTensor) -> sitk.Image:
 
     ITK cannot read the displacement field of a one-slice volume, so a slice is taken for a 2-D image with direction
     identity, origin zero and its spacing in the plane. A picture's columns are x.
+    Raises InputError where the axes of a volume are not at right angles.
     """
     array, affine = image[0].numpy(), np.asarray(image.affine, dtype=float)
     if is_raster(image.meta["filename_or_obj"]):
@@ -36,10 +38,17 @@ def to_itk(image: MetaTensor) -> sitk.Image:
         plane = sitk.GetImageFromArray(array.squeeze(thin).T)
         plane.SetSpacing(np.delete(spacing, thin).tolist())
         return plane
+    direction = RAS_TO_LPS @ affine[:3, :3] / spacing
+    skew = np.abs(direction.T @ direction - np.eye(3)).max()
+    if skew > LARGEST_SKEW:
+        raise InputError(
+            image.meta["filename_or_obj"], expected="a grid of right angles, as ITK needs it",
+            got=f"axes whose cosine is {skew:.2g}", fix="resample it",
+        )  # fmt: skip
     volume = sitk.GetImageFromArray(array.T)
     volume.SetSpacing(spacing.tolist())
     volume.SetOrigin((RAS_TO_LPS @ affine[:3, 3]).tolist())
-    volume.SetDirection((RAS_TO_LPS @ affine[:3, :3] / spacing).ravel().tolist())
+    volume.SetDirection(direction.ravel().tolist())
     return volume
 
 

@@ -106,6 +106,13 @@ def test_a_slice_is_the_2d_image_of_its_plane(tmp_path: Path, thin: int) -> None
     np.testing.assert_allclose(moved[where], ours(plane, displacement)[where], rtol=0, atol=1e-4)
 
 
+def test_a_volume_whose_axes_are_not_at_right_angles_is_refused(tmp_path: Path) -> None:
+    sheared = np.eye(4)
+    sheared[0, 1] = 0.2
+    with pytest.raises(InputError, match=r"a\.nii: expected a grid of right angles"):
+        to_itk(read_image(store(tmp_path / "a.nii", np.zeros(SIZE), sheared)))
+
+
 def test_columns_of_a_picture_are_x(tmp_path: Path) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (9, 14), dtype=np.uint8)
     Image.fromarray(picture).save(tmp_path / "a.png")

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from shared.data.pair_reading import ReadPaird, align, matrix_of, read_for_itk, transform_of
 from shared.errors import InputError
 from shared.spatial.itk import resample
+from shared.spatial.pair_reading import ReadPaird, align, matrix_of, read_for_itk, transform_of
 
 
 def blobs(size: tuple[int, ...]) -> np.ndarray:
