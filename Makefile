@@ -5,10 +5,10 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow check format bench clean
+.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet clean
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
 
 setup: $(VENV)/.installed  ## Make .venv and install the pinned dependencies
 
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@rm -rf build *.egg-info
 	@touch $@
 
-demo: setup  ## Segment the sample scans and say where the pictures are
+demo: setup  ## Run a bundle on its samples and say where the pictures are
 	@cd bundles/$(B) && $(RUN) -W ignore -m monai.bundle run --config_file configs/inference.json
 	@echo "pictures: $(abspath bundles/$(B)/outputs/overlays)"
 
@@ -42,6 +42,11 @@ format: setup  ## Format the code and mend what the linter can
 
 bench: setup  ## Time the bundle B=name beside its peers, as ratios, in one run
 	$(RUN) -W ignore scripts/bench.py $(B)
+
+# Without D the report goes into the bundle's docs; a study of one's own data stays in --output_dir.
+STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)
+reproduce-multiresunet: setup  ## Hours: test the MultiResUNet paper's claims on data/em_membrane, or your D=folder
+	$(RUN) -W ignore scripts/reproduce_multiresunet.py $(STUDY)
 
 clean:  ## Remove .venv and what the tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

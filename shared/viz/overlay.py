@@ -62,7 +62,8 @@ def draw_overlay(
         panels[0].plot([], [], color=_colour(index), linewidth=3, label=label)
     figure.legend(loc="outside lower center", ncols=min(len(class_names) - 1, 6), frameon=False)
     figure.suptitle(title + ("" if reference is None else "  (dotted: reference)"), fontsize=10)
-    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100))
+    options = {"compress_level": 1}  # the default takes half of the drawing's time, for a tenth of the size
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100, pil_kwargs=options))
 
 
 def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray) -> list[tuple]:

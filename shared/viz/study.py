@@ -1,0 +1,60 @@
+"""The pictures of a study that compares networks: convergence, robustness, and what each makes of chosen places."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from shared.files import write_atomically
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe and Ito's, for a white ground
+Curve = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the y of each repetition
+
+
+def draw_curves(
+    path: str | Path, panels: Mapping[str, Mapping[str, Curve]], *, ylabel: str, baseline: str | None = None
+) -> Path:
+    """Draw a panel a title into a PNG: each network's mean over its repetitions, their range shaded.
+
+    baseline: a network beside whose best mean a dotted line at 99 % is drawn.
+    """
+    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
+
+    figure = Figure(figsize=(max(3.6 * len(panels), 7), 4.4), layout="constrained")
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, curves) in zip(row, panels.items()):
+        for colour, (name, (x, repetitions)) in zip(COLOURS, curves.items()):
+            y = np.asarray(repetitions)
+            axes.plot(x, y.mean(axis=0), "o-", markersize=3, color=colour, label=name)
+            axes.fill_between(x, y.min(axis=0), y.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+            if name == baseline:
+                goal = 0.99 * y.mean(axis=0).max()
+                axes.axhline(goal, color="black", linestyle=":", linewidth=1)
+                axes.text(x[-1], goal, f"99 % of {name}'s best", ha="right", va="top", fontsize=8)
+        axes.set_xlabel(title)
+        axes.grid(alpha=0.3)
+    row[0].set_ylabel(ylabel)
+    handles, names = row[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
+
+
+def draw_comparison(path: str | Path, rows: Mapping[str, Mapping[str, tuple[np.ndarray, str]]]) -> Path:
+    """Draw a row a title into a PNG: pictures (rows, columns) beside each other, each with a caption.
+
+    Pictures of unsigned 8-bit integers are label maps, and class 0 is black in all of a row.
+    """
+    from matplotlib.figure import Figure
+
+    columns = len(next(iter(rows.values())))
+    figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows) + 0.2), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (title, pictures) in zip(grid, rows.items()):
+        highest = max((p.max() for p, _ in pictures.values() if p.dtype == np.uint8), default=1)
+        for axes, (name, (picture, caption)) in zip(line, pictures.items()):
+            limits = {"vmin": 0, "vmax": max(highest, 1)} if picture.dtype == np.uint8 else {}
+            axes.imshow(picture, cmap="gray", interpolation="nearest", **limits)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(f"{name}\n{caption}" if caption else name, fontsize=9)
+        line[0].set_ylabel(title, fontsize=10)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100))
