@@ -184,6 +184,7 @@ def parse() -> tuple[argparse.Namespace, dict[str, Any]]:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), metavar="NETWORK")
     parser.add_argument("--workers", type=int, default=1, help="runs trained at once; the processors are shared out")
     parser.add_argument("--device", help="as in train.json: the GPU, where there is one")
+    parser.add_argument("--report", action="store_true", help="train no more: report the folds that are done")
     arguments, rest = parser.parse_known_args()
     if arguments.folds < 2:
         raise InputError("--folds", expected="2 or more", got=arguments.folds, fix="choose another number")
@@ -231,6 +232,11 @@ def main() -> None:
     report_input_errors_in_one_line()
     arguments, extra = parse()
     runs = planned_runs(arguments, extra)
+    if arguments.report:
+        unfinished = {run.fold for run in runs if not run.is_trained()}
+        runs = [run for run in runs if run.fold not in unfinished]
+        if not runs:
+            raise InputError("--report", expected="a fold that is done", got="none", fix="leave it out")
     threads = max(1, (os.cpu_count() or 1) // arguments.workers)
     with ThreadPoolExecutor(arguments.workers) as pool:
         waiting = [run for run in runs if not run.is_trained()]

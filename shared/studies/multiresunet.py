@@ -146,7 +146,8 @@ def _protocol(
     cases, folds = len({row["case"] for row in rows}), len({fold for _, fold in histories})
     epochs = max(len(history) for history in histories.values())
     return (
-        f"{len(networks)} networks, {folds} folds, {epochs} epochs each, the same images in the same order for all;"
+        f"{len(networks)} networks, {folds} fold{'s' * (folds > 1)} done, {epochs} epochs each, the same images in the"
+        " same order for all;"
         f" scored on the\n{cases} images when they were kept out of training, by the running average of the weights"
         f" after the last epoch,\nso that no epoch was chosen on them. Written by\n```\n{command}\n```"
     )
@@ -177,7 +178,8 @@ def _table(
         figures += [f"{size:,}", f"{_gflops(network):.1f}", f"{np.median(seconds):.0f}", _told(reached)]
         lines.append([name, *figures])
     note = (
-        "± is the standard deviation over images. A multiplication and an addition are two FLOPs. Epochs: a fold each."
+        "± is the standard deviation over images. A multiplication and an addition are two FLOPs."
+        " Seconds are medians, whatever else ran beside. Epochs: a fold each."
     )
     return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", note])
 
@@ -226,23 +228,25 @@ def _claim(claim: str, rows: Sequence[Row], a: str, b: str, key: str, measured: 
 
 def _sentence(claim: str, measured: str, a: str, b: str, found: Mapping[str, float]) -> str:
     return (
-        f"**{claim}.** {verdict(found)}: the {measured} of {a} is {found['difference']:+.4f} against {b}, higher on"
-        f" {found['higher']} of {found['count']} images (p = {found['p']:.2g})."
+        f"**{claim}.** {verdict(found)}: the {measured} of {a} differs by {found['difference']:+.4f} from that of {b},"
+        f" and is higher on {found['higher']} of {found['count']} images (p = {found['p']:.2g})."
     )
 
 
 def _robustness_claim(rows: Sequence[Row]) -> str:
     """What each network keeps of its Jaccard under perturbation, a mean over kinds and levels for each case."""
     kept: dict[str, dict[str, float]] = {}
+    by_kind: dict[str, dict[str, float]] = {}
     for name in (BASELINE, PROPOSED):
         clean = {row["case"]: row["jaccard_mean"] for row in _clean(rows, name)}
-        changes: dict[str, list[float]] = {case: [] for case in clean}
-        for row in rows:
-            if row["network"] == name and row["perturbation"]:
-                changes[row["case"]].append(row["jaccard_mean"] - clean[row["case"]])
-        kept[name] = {case: float(np.mean(values)) for case, values in changes.items()}
+        changed = [row for row in rows if row["network"] == name and row["perturbation"]]
+        changes = [(row["case"], row["perturbation"], row["jaccard_mean"] - clean[row["case"]]) for row in changed]
+        kept[name] = {case: float(np.mean([c for k, _, c in changes if k == case])) for case in clean}
+        by_kind[name] = {kind: float(np.mean([c for _, k, c in changes if k == kind])) for kind in PERTURBATIONS}
     measured = "change of Jaccard under perturbation, a mean over kinds and levels,"
-    return _sentence("Robust to perturbation", measured, PROPOSED, BASELINE, _paired(kept, PROPOSED, BASELINE))
+    found = _sentence("Robust to perturbation", measured, PROPOSED, BASELINE, _paired(kept, PROPOSED, BASELINE))
+    kinds = [f"{kind} {by_kind[PROPOSED][kind] - by_kind[BASELINE][kind]:+.3f}" for kind in PERTURBATIONS]
+    return f"{found} By kind: {', '.join(kinds)}."
 
 
 def _robustness(rows: Sequence[Row], networks: Sequence[str]) -> dict[str, dict[str, tuple]]:
