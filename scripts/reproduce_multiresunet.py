@@ -63,16 +63,8 @@ class Run:
         return len(read_table(self.folder / "metrics.csv")) >= self.options["max_epochs"]
 
     def train(self, threads: int) -> None:
-        command = [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "monai.bundle",
-            "run",
-            "--config_file",
-            str(CONFIGS / "train.json"),
-        ]
+        config = str(CONFIGS / "train.json")
+        command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "--config_file", config]
         for name, value in {**self.options, "output_dir": self.folder.resolve(), "resume": True}.items():
             command += [f"--{name}", str(value)]
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -80,10 +72,10 @@ class Run:
             environment = {**KEEP_MEMORY, **os.environ, "OMP_NUM_THREADS": str(threads)}
             done = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False)
         if done.returncode:
+            last = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()[-1]
             raise InputError(
-                f"{self.network}, fold {self.fold}", expected="training to end well",
-                got=f"exit code {done.returncode}", fix=f"see {log.name}",
-            )  # fmt: skip
+                f"{self.network}, fold {self.fold}", expected="training to end well", got=last, fix=f"see {log.name}"
+            )
 
     def evaluate(self) -> list[dict[str, Any]]:
         """A row a validation case and perturbation; the predictions of the unperturbed cases go to predictions/."""
@@ -173,7 +165,9 @@ def _options(arguments: list[str]) -> Iterator[tuple[str, Any]]:
 
 
 def parse() -> tuple[argparse.Namespace, dict[str, Any]]:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--dataset_dir", type=Path, default=ROOT / "data" / "em_membrane", help="images/ and labels/")
     parser.add_argument("--output_dir", type=Path, default=Path("outputs/multiresunet_study"))
     parser.add_argument("--docs_dir", type=Path, help="gets the report too, without any of the images")
@@ -256,6 +250,7 @@ def main() -> None:
             rows,
             histories,
             filters=arguments.filters,
+            channels=extra.get("channels", 1),
             command=command,
             docs_dir=arguments.docs_dir,
         )

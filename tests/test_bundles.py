@@ -78,6 +78,13 @@ def test_what_several_configs_say_is_said_alike(bundle: Path) -> None:
         assert configs["evaluate"][key] == configs["inference"][key], key
         if key not in ("dataset", "dataloader", "inferer", "preprocessing", "postprocessing"):
             assert configs["train"][key] == configs["inference"][key], key
+    # What a score means: the same cases are kept back, and the same values of their labels read.
+    plain = [
+        k for k in configs["evaluate"] if k in configs["train"] and not isinstance(configs["train"][k], dict | list)
+    ]
+    assert {"validation_fraction", "seed"} <= set(plain)
+    for key in {*plain, "label_values"} - differing:
+        assert configs["evaluate"].get(key) == configs["train"].get(key), key
     assert {"network_def", "class_names", "code_path", "shared_version", "bundle_root"} <= set(shared_keys)
 
 
@@ -124,6 +131,21 @@ def test_segmentation_configs_preprocess_images_alike(bundle: Path) -> None:
     inference = of_image(config(bundle, "inference")["preprocessing"]["transforms"])
     assert of_image(config(bundle, "evaluate")["preprocessing"]["transforms"]) == inference
     assert of_image(config(bundle, "train")["preprocessing_transforms"]) == inference
+
+
+@each_segmentation
+def test_training_validates_on_labels_and_results_as_evaluation_scores_them(bundle: Path) -> None:
+    """What reads a label, and what moves a result, is the same in both."""
+
+    def named(transforms: list[dict], target: str) -> list[dict]:
+        return [transform for transform in transforms if transform["_target_"].endswith(target)]
+
+    evaluate, train = config(bundle, "evaluate"), config(bundle, "train")
+    labels = named(evaluate["preprocessing"]["transforms"], "ReadLabeld")
+    assert named(train["preprocessing_transforms"], "ReadLabeld") == labels != []
+    moves = named(evaluate["postprocessing"]["transforms"], "Affined")
+    assert named(train["validate"]["postprocessing"]["transforms"], "Affined") == moves
+    assert named(config(bundle, "inference")["postprocessing"]["transforms"], "Affined") == moves
 
 
 @each_segmentation

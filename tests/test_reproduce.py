@@ -41,3 +41,12 @@ def test_a_folder_that_is_not_there_and_an_unknown_option_are_told_of_in_one_lin
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"error: {tmp_path / 'nowhere'}: expected the folders")
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_wrong_with_an_option_of_training_is_told(
+    root: Path, tmp_path: Path, phantom_dataset: Callable[..., Path]
+) -> None:
+    data = phantom_dataset(tmp_path / "data", count=4, shape=(40, 48), num_classes=2)
+    done = study(root, data, tmp_path / "out", "--learning_rat", "1")
+    assert done.returncode == 1
+    assert "did you mean --learning_rate?" in done.stderr.splitlines()[-1]

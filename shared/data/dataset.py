@@ -9,7 +9,20 @@ from monai.data import CacheDataset, Dataset, list_data_collate
 from shared.errors import input_error_behind
 
 
-class SeededCacheDataset(CacheDataset):
+class SerialCacheDataset(CacheDataset):
+    """A CacheDataset that fills its cache in the thread that makes it.
+
+    MONAI's fills it in a pool's thread, which goes on with the other cases after one has failed; torch then aborts the
+    process that ends under it, and the exit code is not 1.
+    """
+
+    def _fill_cache(self, indices: Any = None) -> list:
+        if self.cache_num <= 0:
+            return []
+        return [self._load_cache_item(i) for i in (range(self.cache_num) if indices is None else indices)]
+
+
+class SeededCacheDataset(SerialCacheDataset):
     """A CacheDataset whose random transforms depend on (seed, epoch, index) and nothing else.
 
     So a training run gives the same samples after a restart and with any number of workers. `set_epoch` must be

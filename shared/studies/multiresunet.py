@@ -70,11 +70,13 @@ def write_report(
     *,
     filters: Sequence[int],
     command: str,
+    channels: int = 1,
     docs_dir: str | Path | None = None,
 ) -> str:
     """Write study.md and its pictures into `output_dir`, and return the text.
 
     rows: scores of each network, fold, case and perturbation. histories: metrics.csv of each (network, fold).
+    filters, channels: of the networks. command: what repeats the study.
     docs_dir: gets all of it too, but in the comparison only what the networks drew: the images may not be free.
     """
     networks = [name for name in NETWORKS if any(row["network"] == name for row in rows)]
@@ -83,14 +85,14 @@ def write_report(
     classes = [key.removeprefix("jaccard_") for key in rows[0] if key.startswith("jaccard_") and key != "jaccard_mean"]
     text = REPORT.format(
         protocol=_protocol(rows, histories, networks, command),
-        table=_table(rows, histories, curves, networks, classes, filters),
+        table=_table(rows, histories, curves, networks, classes, filters, channels),
         claims=_claims(rows, curves, networks),
     )
     places = _places(rows, networks, len(classes))
-    for folder in [Path(f) for f in (output_dir, docs_dir) if f]:
+    shown_in = {Path(output_dir): [*SOURCES, *networks]} | ({Path(docs_dir): networks} if docs_dir else {})
+    for folder, shown in shown_in.items():
         draw_curves(folder / "study_convergence.png", {"epoch": curves}, ylabel="validation Jaccard", baseline=BASELINE)
         draw_curves(folder / "study_robustness.png", _robustness(rows, networks), ylabel="Jaccard, mean over classes")
-        shown = [*networks] if folder == Path(docs_dir or "") else [*SOURCES, *networks]
         draw_comparison(
             folder / "study_places.png",
             {title: {name: place[name] for name in shown} for title, place in places.items()},
@@ -160,6 +162,7 @@ def _table(
     networks: Sequence[str],
     classes: Sequence[str],
     filters: Sequence[int],
+    channels: int,
 ) -> str:
     head = ["network", "Jaccard, mean of classes", *(f"Jaccard {name}" for name in classes), "boundary F1 (2 px)"]
     head += ["parameters", "GFLOPs, 512²", "seconds an epoch", "epochs to 99 % of U-Net's best"]
@@ -172,10 +175,10 @@ def _table(
         reached = epochs_to_reach(curves[name], goals)
         seconds = [float(row["seconds"]) for (n, _), history in histories.items() if n == name for row in history]
         block, skip = NETWORKS[name]
-        network = MultiResUNet(2, 1, len(classes), filters=filters, block=block, skip=skip)
+        network = MultiResUNet(2, channels, len(classes), filters=filters, block=block, skip=skip)
         size = sum(p.numel() for p in network.parameters())
         figures = [f"{np.nanmean(s):.4f} ± {np.nanstd(s):.4f}" for s in scores]
-        figures += [f"{size:,}", f"{_gflops(network):.1f}", f"{np.median(seconds):.0f}", _told(reached)]
+        figures += [f"{size:,}", f"{_gflops(network, channels):.1f}", f"{np.median(seconds):.0f}", _told(reached)]
         lines.append([name, *figures])
     note = (
         "± is the standard deviation over images. A multiplication and an addition are two FLOPs."
@@ -188,9 +191,9 @@ def _told(epochs: Sequence[float]) -> str:
     return ", ".join(f"{e:.0f}" if np.isfinite(e) else "not reached" for e in epochs)
 
 
-def _gflops(network: torch.nn.Module) -> float:
+def _gflops(network: torch.nn.Module, channels: int) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.to("meta").eval()(torch.empty(1, 1, 512, 512, device="meta"))
+        network.to("meta").eval()(torch.empty(1, channels, 512, 512, device="meta"))
     return counter.get_total_flops() / 1e9
 
 

@@ -1,5 +1,7 @@
 """Samples depend on seed, epoch and index alone; a bad case is handed on, a defect is not."""
 
+import threading
+import time
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -7,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader
-from monai.transforms import Compose, MapTransform, OneOf, RandGaussianNoised, RandScaleIntensityd
+from monai.transforms import Compose, MapTransform, OneOf, RandGaussianNoised, RandScaleIntensityd, Transform
 
-from shared.data.dataset import CaseDataset, SeededCacheDataset, collate_case
+from shared.data.dataset import CaseDataset, SeededCacheDataset, SerialCacheDataset, collate_case
 from shared.errors import InputError
 
 COUNT = 6
@@ -108,3 +110,23 @@ def test_a_good_case_is_collated_into_a_batch_and_a_bad_one_stays_as_it_is() -> 
 def test_only_batches_of_one_case_are_collated() -> None:
     with pytest.raises(ValueError, match="unpack"):
         collate_case([{"case": "a"}, {"case": "b"}])
+
+
+@pytest.mark.parametrize("kind", [SerialCacheDataset, SeededCacheDataset])
+def test_filling_the_cache_ends_with_the_first_bad_case(kind: Any) -> None:
+    """No thread goes on with the others, under which the process would end with an abort instead of exit code 1."""
+    seen = []
+
+    class Read(Transform):
+        def __call__(self, number: int) -> int:
+            seen.append((number, threading.current_thread()))
+            if number == 1:
+                raise InputError("case 1", expected="a", got="b", fix="c")
+            return number
+
+    with pytest.raises((InputError, RuntimeError)):
+        kind([0, 1, 2, 3], Compose([Read()]), **({"seed": 0} if kind is SeededCacheDataset else {}))
+    time.sleep(0.2)  # a pool's thread would have read the others by now
+    assert seen == [(number, threading.main_thread()) for number in range(2)]
+    cached = SerialCacheDataset([0, 2, 3], Compose([Read()]), cache_num=2)
+    assert [cached[i] for i in range(3)] == [0, 2, 3]

@@ -102,6 +102,13 @@ def test_the_report_says_what_the_scores_say(study: Callable, tmp_path: Path) ->
     assert "**ResPaths alone help.** Not shown" in text
 
 
+def test_networks_of_colour_images_are_counted_with_their_channels(study: Callable, tmp_path: Path) -> None:
+    rows, histories = study(0.0)
+    text = write_report(tmp_path, rows, histories, filters=[4, 8], command="it", channels=3)
+    size = sum(p.numel() for p in MultiResUNet(2, 3, 2, filters=[4, 8]).parameters())
+    assert f"{size:,}" in next(line for line in text.splitlines() if line.startswith("| MultiResUNet"))
+
+
 def test_the_copy_for_the_docs_shows_no_image(study: Callable, tmp_path: Path) -> None:
     rows, histories = study(0.0)
     write_report(tmp_path / "out", rows, histories, filters=[4, 8], command="it", docs_dir=tmp_path / "docs")

@@ -17,14 +17,6 @@ AFFINE = np.eye(4)
 AFFINE[:3] = np.c_[TILT * ZOOMS, (-30, 5, 12)]
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that were to be saved; their files stay empty."""
-    kept: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **parts: kept.append(figure))
-    return kept
-
-
 def with_box(shape: Sequence[int], *ranges: tuple[int, int], label: int = 1) -> np.ndarray:
     labels = np.zeros(shape, dtype=np.uint8)
     labels[tuple(slice(*r) for r in ranges)] = label

@@ -24,14 +24,6 @@ SCORES = {
 }
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that were to be saved; their files stay empty."""
-    kept: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **parts: kept.append(figure))
-    return kept
-
-
 def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
