@@ -1,35 +1,63 @@
-"""Time a bundle's network beside the networks a user would pick instead, in one run, on its first sample.
+"""Time a bundle's network beside what a user would pick instead, in one run, on its first sample.
 
-Rounds alternate between the networks, so that whatever else the machine does meets all of them alike.
+Rounds alternate between the methods, so that whatever else the machine does meets all of them alike.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import SimpleITK as sitk
 import torch
 from monai.bundle import create_workflow
-from monai.networks.nets import BasicUNet, DynUNet
-from torch import nn
+from monai.networks.nets import BasicUNet, DynUNet, VoxelMorph, VoxelMorphUNet
+from torch import Tensor, nn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from shared.viz.tables import format_table  # noqa: E402
 
+Runs = dict[str, Callable[[], object]]  # by name: what is timed
 
-def peers(spatial_dims: int, in_channels: int, out_channels: int) -> dict[str, nn.Module]:
-    """MONAI's BasicUNet with half its default widths (1.4 M parameters in 3D), and nnU-Net's network by DynUNet."""
-    widths = (32, 32, 64, 128, 256, 32)
+
+def segmentation_runs(workflow: Any, image: Tensor) -> Runs:
+    """The bundle's network, MONAI's BasicUNet with half its default widths, and nnU-Net's network by DynUNet."""
+    ours = workflow.parser.get_parsed_content("network").eval()  # with the memory format that inference uses
+    dims, channels, classes = image.ndim - 2, image.shape[1], ours(image).shape[1]
+    basic = BasicUNet(dims, channels, classes, features=[16, 16, 32, 64, 128, 16])  # 1.4 M parameters in 3D
+    dynamic = DynUNet(
+        dims, channels, classes, kernel_size=[3] * 4, strides=[1, 2, 2, 2], upsample_kernel_size=[2] * 3,
+        filters=[32, 64, 128, 256], res_block=False,
+    )  # fmt: skip
+    padded = nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % 16)])  # as those need it
     return {
-        "MONAI BasicUNet": BasicUNet(spatial_dims, in_channels, out_channels, features=[w // 2 for w in widths]),
-        "MONAI DynUNet (nnU-Net)": DynUNet(
-            spatial_dims, in_channels, out_channels, kernel_size=[3] * 4, strides=[1, 2, 2, 2],
-            upsample_kernel_size=[2] * 3, filters=[32, 64, 128, 256], res_block=False,
-        ),
-    }  # fmt: skip
+        f"ours: {type(ours).__name__}": partial(ours, image),
+        "MONAI BasicUNet": partial(basic.eval(), padded),
+        "MONAI DynUNet (nnU-Net)": partial(dynamic.eval(), padded),
+    }
+
+
+def registration_runs(workflow: Any, pair: Tensor) -> Runs:
+    """The bundle's network, alone and with 50 steps of refinement, MONAI's VoxelMorph, and SimpleITK's demons."""
+    network, inferer = (workflow.parser.get_parsed_content(key) for key in ("network", "inferer"))
+    refining = type(inferer)(inferer.loss, refine_steps=50, learning_rate=inferer.learning_rate)
+    widths = (16, 32, 32, 32, 32, 32)
+    monai = VoxelMorph(VoxelMorphUNet(pair.ndim - 2, 2, 32, widths, widths[::-1])).eval()
+    moving, fixed = (sitk.GetImageFromArray(image.numpy()) for image in pair[0])
+    demons = sitk.DiffeomorphicDemonsRegistrationFilter()
+    demons.SetNumberOfIterations(100)
+    return {
+        "ours: VoxelMorph": partial(inferer, pair, network.eval()),
+        "ours, 50 refinement steps": partial(refining, pair, network),
+        "MONAI VoxelMorph": partial(monai, pair[:, :1], pair[:, 1:]),
+        "SimpleITK diffeomorphic demons, 100 iterations": partial(demons.Execute, fixed, moving),
+    }
 
 
 def main() -> None:
@@ -39,28 +67,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(arguments.threads)
     config = ROOT / "bundles" / arguments.bundle / "configs" / "inference.json"
     workflow = create_workflow(config_file=str(config), workflow_type="infer", device="cpu")
     image = workflow.dataset[0]["image"].as_tensor()[None]
-    stride = 16
-    padded = nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % stride)])
-    ours = workflow.parser.get_parsed_content("network")  # with the memory format that inference uses
-    ours.eval()
-    networks = {f"ours: {type(ours).__name__}": ours, **peers(image.ndim - 2, image.shape[1], ours(image).shape[1])}
-    times: dict[str, list[float]] = {name: [] for name in networks}
-    with torch.inference_mode():
+    with torch.no_grad():
+        of_task = registration_runs if arguments.bundle.endswith("_registration") else segmentation_runs
+        runs = of_task(workflow, image)
+        times: dict[str, list[float]] = {name: [] for name in runs}
         for round_number in range(arguments.rounds + 2):
-            for name, network in networks.items():
-                given = image if network is ours else padded  # the peers take multiples of 16 only
+            for name, run in runs.items():
                 started = time.perf_counter()
-                network.eval()(given)
+                run()
                 if round_number >= 2:  # the first rounds warm up
                     times[name].append(1000 * (time.perf_counter() - started))
     first = statistics.median(next(iter(times.values())))
     rows = [
         {
-            "network": name,
-            "parameters": sum(p.numel() for p in networks[name].parameters()),
+            "method": name,
             "median ms": statistics.median(values),
             "min ms": min(values),
             "ratio to ours": statistics.median(values) / first,

@@ -99,6 +99,23 @@ def split_cases(
     """
     cases = find_labelled_cases(dataset_dir)
     names = [case["case"].partition("/")[2] for case in cases]  # below the folder of images
+    return split_by_name(dataset_dir, cases, names, fraction=fraction, seed=seed, fold=fold)
+
+
+def split_by_name(
+    dataset_dir: str | Path,
+    cases: list[Case],
+    names: list[str],
+    *,
+    fraction: float = 0.15,
+    seed: int = 0,
+    fold: int = 0,
+    smallest: int = 1,
+) -> dict[str, list[Case]]:
+    """What `split_cases` does, with cases whose `names` are those that dataset.json may list.
+
+    smallest: cases that a part has at least.
+    """
     listed = _listed_validation(Path(dataset_dir))
     unknown = listed - set(names)
     if unknown:
@@ -109,18 +126,18 @@ def split_cases(
             fix="correct the list",
         )
     order = np.random.default_rng(seed).permutation(names)
-    size = max(1.0, fraction * len(order))
+    size = max(float(smallest), fraction * len(order))
     start = round(fold * size) if fold >= 0 else len(order)
     chosen = listed or set(order[start : round((fold + 1) * size)].tolist())
     parts: dict[str, list[Case]] = {"training": [], "validation": [], "all": cases}
     for case, name in zip(cases, names):
         parts["validation" if name in chosen else "training"].append(case)
     for part, members in parts.items():
-        if not members:
+        if len(members) < smallest:
             raise InputError(
                 dataset_dir,
-                expected=f"at least one case for {part}",
-                got=f"{len(cases)} labelled cases in all",
+                expected=f"at least {smallest} case{'s' * (smallest > 1)} for {part}",
+                got=f"{len(cases)} cases in all",
                 fix="add cases, or change the validation fraction or the fold",
             )
     return parts

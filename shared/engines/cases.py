@@ -17,7 +17,7 @@ from shared.files import read_table, write_table
 from shared.viz.tables import format_table
 
 Figures = dict[str, Any]  # what is told of a case, by column
-MOST_FAILURES = 20  # printed after a run; the table has all
+MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
 
 class CaseTask(Protocol):
@@ -27,19 +27,28 @@ class CaseTask(Protocol):
         """The figures of a case whose results lie there already, or None where they are not all there."""
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        """Write the results of a case: `result` is its data after preprocessing, network and postprocessing."""
+        """Write the results of a case: `result` is its data after preprocessing, network and postprocessing.
+
+        "network_seconds" among it is what the network alone took.
+        """
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what concerns all cases, after the last one."""
 
 
 class CaseEvaluator(SupervisedEvaluator):
-    """A SupervisedEvaluator that leaves out the network for cases which carry an "error" (see `CaseDataset`)."""
+    """A SupervisedEvaluator that leaves out the network for cases which carry an "error" (see `CaseDataset`).
+
+    state.network_seconds: what the network alone took for a case.
+    """
 
     def _iteration(self, engine: Any, batchdata: dict[str, Any]) -> Any:
         if "error" in batchdata:
             return [batchdata]
-        return super()._iteration(engine, batchdata)
+        started = time.perf_counter()
+        output = super()._iteration(engine, batchdata)
+        engine.state.network_seconds = round(time.perf_counter() - started, 4)
+        return output
 
 
 class WeightsLoader:
@@ -101,7 +110,9 @@ class CaseReport:
         self.task.conclude(rows)
         failed = [row for row in rows if row["status"] != "ok"]
         columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
-        print(format_table(rows, columns))
+        print(format_table(rows, columns[:MOST_COLUMNS]))
+        if len(columns) > MOST_COLUMNS:
+            print(f"… and {len(columns) - MOST_COLUMNS} more columns in {self.path.name}")
         for row in failed[:MOST_FAILURES]:
             print(f"failed: {row['message']}")
         if len(failed) > MOST_FAILURES:
@@ -121,7 +132,7 @@ class CaseReport:
         try:
             if "error" in result:
                 raise result["error"]
-            result = {**engine.state.batch[0], **result}
+            result = {**engine.state.batch[0], **result, "network_seconds": engine.state.network_seconds}
             figures, message = self.task.process(result), ""
         except InputError as error:
             figures, message = {}, str(error)

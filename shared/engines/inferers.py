@@ -58,9 +58,9 @@ class FlipInferer(Inferer):
 
 
 class AutocastInferer(SimpleInferer):
-    """Run the network in bfloat16 where its device computes in it natively, and return float32 (each of a list).
+    """Run the network in bfloat16 where its device computes in it natively, and return float32.
 
-    The exponent of bfloat16 is that of float32, so training needs no loss scaling.
+    So is each of a list or dictionary. The exponent of bfloat16 is that of float32, so training needs no loss scaling.
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -69,8 +69,10 @@ class AutocastInferer(SimpleInferer):
     def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Any:
         enabled = self.enabled and computes_in_bfloat16(inputs.device)
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=enabled):
-            logits = super().__call__(inputs, network, *args, **kwargs)
-        return [x.float() for x in logits] if isinstance(logits, list) else logits.float()
+            output = super().__call__(inputs, network, *args, **kwargs)
+        if isinstance(output, dict):
+            return {name: x.float() for name, x in output.items()}
+        return [x.float() for x in output] if isinstance(output, list) else output.float()
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

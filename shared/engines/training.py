@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from ignite.engine import Engine, Events
-from monai.data import CacheDataset
+from monai.data import Dataset
 from monai.engines import Evaluator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from shared.bundle import resolved_config
-from shared.data.dataset import SeededCacheDataset
+from shared.data.dataset import PairDataset, SeededCacheDataset
 from shared.engines.weights import half_state_dict
 from shared.errors import InputError, one_line
 from shared.files import write_atomically, write_json, write_table
@@ -26,7 +26,7 @@ from shared.viz.curves import draw_training_curve
 class EpochSeed:
     """Make each epoch's randomness depend on (seed, epoch) alone, so that a resumed run repeats it."""
 
-    def __init__(self, seed: int, dataset: CacheDataset) -> None:
+    def __init__(self, seed: int, dataset: Dataset) -> None:
         self.seed = seed
         self.dataset = dataset
 
@@ -35,7 +35,7 @@ class EpochSeed:
 
     def __call__(self, engine: Engine) -> None:
         torch.manual_seed(self.seed + engine.state.epoch)
-        if isinstance(self.dataset, SeededCacheDataset):
+        if isinstance(self.dataset, SeededCacheDataset | PairDataset):
             self.dataset.set_epoch(engine.state.epoch)
 
 

@@ -10,17 +10,26 @@ from torch.autograd.function import once_differentiable
 def box_sum(x: Tensor, window: int) -> Tensor:
     """The sum of (B, C, *S) over a centred window of `window` voxels along each axis; outside is 0.
 
-    By running sums, in a time that does not depend on the window. Summed in float64 along each axis, because
-    differences of long float32 sums lose what they are made of.
+    By doubling: sums of 2, 4, 8 … neighbours, as many as the window's binary digits need, so that it takes log2 of the
+    window additions, and nothing is subtracted: differences of long float32 sums would lose what they are made of.
     """
     radius = window // 2
     for axis in range(2, x.ndim):
         size = x.shape[axis]
-        sums = x.cumsum(dim=axis, dtype=torch.float64)
-        upper = sums.index_select(axis, (torch.arange(size, device=x.device) + radius).clamp(max=size - 1))
-        lower = sums.narrow(axis, 0, max(size - radius - 1, 0))
-        upper.narrow(axis, size - lower.shape[axis], lower.shape[axis]).sub_(lower)
-        x = upper.to(x.dtype)
+        shape = list(x.shape)
+        shape[axis] = radius
+        margin = x.new_zeros(shape)
+        sums, width = torch.cat([margin, x, margin], dim=axis), 1  # of `width` voxels, starting at each
+        total, offset = None, 0
+        while width <= window:
+            if window & width:
+                part = sums.narrow(axis, offset, size)
+                total, offset = part if total is None else total + part, offset + width
+            if 2 * width <= window:
+                length = sums.shape[axis] - width
+                sums = sums.narrow(axis, 0, length) + sums.narrow(axis, width, length)
+            width *= 2
+        x = total
     return x
 
 

@@ -5,6 +5,7 @@ along axis i. For ITK, and so for ANTs and 3D Slicer, a displacement field holds
 left, y to the back): the vector from a point of the fixed image to where the moving image is sampled.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -76,12 +77,33 @@ def displacement_from_itk(field: sitk.Image) -> np.ndarray:
     return np.einsum("ij,j...->i...", np.linalg.inv(_voxels_to_mm(field)), vectors)
 
 
-def after_affine(field: sitk.Image, affine: sitk.Transform) -> sitk.Image:
-    """The ITK field that moves a point as `field` does and then as `affine` does, on the grid of `field`."""
+def after_affine(field: sitk.Image, affine: sitk.Transform, grid: sitk.Image) -> sitk.Image:
+    """The ITK field on `grid` that moves a point as `field`, on whatever grid, does and then as `affine` does."""
     both = sitk.CompositeTransform([affine, sitk.DisplacementFieldTransform(sitk.Image(field))])  # the last is first
     return sitk.TransformToDisplacementField(
-        both, sitk.sitkVectorFloat64, field.GetSize(), field.GetOrigin(), field.GetSpacing(), field.GetDirection()
+        both, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
     )
+
+
+def identity(image: sitk.Image) -> sitk.Transform:
+    return sitk.Transform(image.GetDimension(), sitk.sitkIdentity)
+
+
+def matrix_of_grid(image: sitk.Image) -> np.ndarray:
+    """The (D + 1, D + 1) matrix from voxels of `image` to points."""
+    matrix = np.eye(image.GetDimension() + 1)
+    matrix[:-1, :-1], matrix[:-1, -1] = _voxels_to_mm(image), image.GetOrigin()
+    return matrix
+
+
+def grid_of(size: Sequence[int], matrix: np.ndarray) -> sitk.Image:
+    """An image of zeros on the grid of which `matrix_of_grid` came, of `size` voxels along its axes."""
+    spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    grid = sitk.Image(list(size), sitk.sitkUInt8)
+    grid.SetSpacing(spacing.tolist())
+    grid.SetOrigin(matrix[:-1, -1].tolist())
+    grid.SetDirection((matrix[:-1, :-1] / spacing).ravel().tolist())
+    return grid
 
 
 def resample(moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, *, nearest: bool = False) -> sitk.Image:

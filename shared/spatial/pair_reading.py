@@ -1,8 +1,10 @@
 """Reading a pair of images onto one grid, which is what registration networks look at."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 import torch
@@ -10,28 +12,33 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 
 from shared.data.checking import check_intensities, match_channels
-from shared.data.reading import read_image
+from shared.data.reading import is_raster, read_image
 from shared.errors import InputError
-from shared.spatial.itk import from_itk, resample, to_itk
+from shared.spatial.itk import from_itk, grid_of, identity, matrix_of_grid, resample, to_itk
 
-ALIGNMENTS = ("none", "rigid", "affine")
+ALIGNMENTS = ("none", "centre", "rigid", "affine")
 # Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
 SHRINK_FACTORS, SMOOTHING_VOXELS = (4, 2, 1), (2.0, 1.0, 0.0)
 MUTUAL_INFORMATION_BINS, ITERATIONS = 32, 200
 SAMPLED_VOXELS = 50_000  # that the affine stage looks at, at most
+LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
 
 
 class ReadPaird(Transform):
-    """Read "moving" and "fixed" into "image": (2, *S), the moving and the fixed image on the grid of the fixed one.
+    """Read "moving" and "fixed" into "image": (2, *S), both on one grid, which is that of the fixed image in RAS.
 
     S = (x, y[, z]): a picture's columns come first, and a slice stored as a volume becomes the plane it is. Colour
-    becomes luminance. alignment: "none" trusts the images' own coordinates; "rigid" and "affine" first align them, and
-    "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points, in mm as ITK has them.
+    becomes luminance. pixdim: the spacing of the grid in mm, where the image has one; None keeps that
+    of the fixed image. "grid", (D + 1, D + 1), is the matrix from voxels of the grid to points, in mm as ITK has them.
+    alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
+    "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
+    With "moving_label" and "fixed_label" also "label": (2, *S), their ids there.
     Raises InputError for an image that cannot be used, a pair of different dimensions, or an unknown alignment.
     """
 
-    def __init__(self, alignment: str | None = None) -> None:
+    def __init__(self, alignment: str | None = None, pixdim: float | None = None) -> None:
         self.alignment = alignment or "none"
+        self.pixdim = pixdim
         if self.alignment not in ALIGNMENTS:
             raise InputError(
                 "--affine", expected=f"one of {', '.join(ALIGNMENTS)}", got=repr(alignment), fix="choose one of these"
@@ -45,14 +52,73 @@ class ReadPaird(Transform):
                 got=moving.GetDimension(), fix="give two slices or two volumes",
             )  # fmt: skip
         initial = align(moving, fixed, self.alignment)
-        channels = [from_itk(resample(moving, fixed, initial)), from_itk(fixed)]
+        grid = working_grid(data["fixed"], self.pixdim)
+        channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
         if float(channels[0].amin()) == float(channels[0].amax()):
             raise InputError(
                 data["moving"], expected=f"an image that overlaps {data['fixed']}", got="one that is elsewhere",
                 fix="check the affines, or add --affine rigid",
             )  # fmt: skip
         image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(data["fixed"])})
-        return {**data, "image": image, "initial": matrix_of(initial)}
+        out = {**data, "image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
+        if "moving_label" in data and "fixed_label" in data:
+            labels = (
+                (read_for_itk(data["moving_label"], as_ids=True), initial),
+                (read_for_itk(data["fixed_label"], as_ids=True), identity(grid)),
+            )
+            out["label"] = torch.cat([from_itk(resample(label, grid, t, nearest=True)) for label, t in labels])
+        return out
+
+
+class ReadSubjectd(Transform):
+    """Read "image", and "label" if there is one, into (1, *S) on a grid of their own, as `ReadPaird` makes it."""
+
+    def __init__(self, pixdim: float | None = None) -> None:
+        self.pixdim = pixdim
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        image = read_for_itk(data["image"])
+        grid = working_grid(data["image"], self.pixdim)
+        out = {**data, "image": from_itk(resample(image, grid, identity(grid)))}
+        if "label" in data:
+            label = read_for_itk(data["label"], as_ids=True)
+            out["label"] = from_itk(resample(label, grid, identity(grid), nearest=True))
+        return out
+
+
+def working_grid(path: str, pixdim: float | None = None) -> sitk.Image:
+    """The grid of an image with its axes in the order and direction of RAS, or those two of them that a slice has.
+
+    pixdim: its spacing in mm; None keeps that of the image. The outer faces of its voxels stay where they are, as far
+    as whole voxels can. That of a picture is the picture's.
+    """
+    image = read_for_itk(path)
+    if is_raster(path):
+        return image
+    turn = axes_toward(path, ("R", "A", "S"))
+    matrix = matrix_of_grid(image) @ nib.orientations.inv_ornt_aff(turn, image.GetSize())
+    size = np.array(image.GetSize())[turn[:, 0].argsort()]
+    spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    if pixdim is not None and max((spacing / pixdim).max(), (pixdim / spacing).max()) > LIKE_PIXDIM:
+        new_size = np.maximum(np.rint(size * spacing / pixdim), 1)
+        factor = size / new_size
+        matrix[:-1, -1] += matrix[:-1, :-1] @ ((factor - 1) / 2)
+        matrix[:-1, :-1] *= factor
+        size = new_size
+    return grid_of(size.astype(int).tolist(), matrix)
+
+
+def axes_toward(path: str | Path, codes: Sequence[str]) -> np.ndarray:
+    """How the axes of a NIfTI image or DICOM series are to be turned toward `codes`: nibabel's orientation (D, 2).
+
+    codes: a letter each of R or L, A or P, S or I. A slice is turned toward those two that it has.
+    """
+    image = read_image(path)
+    wanted = nib.orientations.axcodes2ornt(codes)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(np.asarray(image.affine)), wanted)
+    if 1 in image.shape[1:]:
+        turn = np.delete(turn, image.shape[1:].index(1), axis=0)
+    return np.stack([turn[:, 0].argsort().argsort(), turn[:, 1]], axis=1).astype(int)
 
 
 def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:
@@ -66,16 +132,18 @@ def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:
 
 
 def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:
-    """The identity, or the rigid or affine transform that leads from points of `fixed` to points of `moving`.
+    """The transform that leads from points of `fixed` to points of `moving`: one of ALIGNMENTS.
 
-    By Mattes' mutual information over a Gaussian pyramid, from the images' centres; an affine one starts from the
-    rigid one. Source: SimpleITK's ImageRegistrationMethod.
+    "centre" moves the images' centres onto one another. The others start there, and go by Mattes' mutual information
+    over a Gaussian pyramid; an affine one starts from the rigid one. Source: SimpleITK's ImageRegistrationMethod.
     """
     dims = fixed.GetDimension()
     if alignment == "none":
-        return sitk.Transform(dims, sitk.sitkIdentity)
+        return identity(fixed)
     rigid = sitk.Euler2DTransform() if dims == 2 else sitk.Euler3DTransform()
     start = sitk.CenteredTransformInitializer(fixed, moving, rigid, sitk.CenteredTransformInitializerFilter.GEOMETRY)
+    if alignment == "centre":
+        return start
     found = _optimise(moving, fixed, start)
     if alignment == "rigid":
         return found

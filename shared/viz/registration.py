@@ -1,13 +1,18 @@
-"""The picture of a registered pair."""
+"""The pictures of a registered pair."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 
+from shared.data.reading import is_raster
 from shared.files import write_atomically
+from shared.spatial.pair_reading import axes_toward
 
+# Axes toward the patient's left, front and head: the right is then shown on the left, as radiologists look.
+RADIOLOGICAL = ("L", "A", "S")
 GRID_LINES = 24  # of the deformed grid, along the longer side
 LOG_JACOBIAN_RANGE = 1.0  # colours end at volumes changed by a factor of e
 
@@ -19,18 +24,21 @@ def draw_registration(
     determinant: np.ndarray,
     *,
     outlines: Mapping[str, np.ndarray] | None = None,
+    orientation: np.ndarray | None = None,
     title: str = "",
 ) -> Path:
     """Draw a pair into a PNG: fixed, moving, moved, differences before and after, deformed grid, log det J.
 
     images: "fixed", "moving" and "moved", (x, y[, z]), all on the fixed grid. displacement: (D, x, y[, z]), voxels.
     determinant: det J, (x, y[, z]); folds are marked red. outlines: label maps of some of the images, by name.
-    A volume is drawn as its three middle slices, a row each; x goes right, the next axis up.
+    orientation: see `upright`. A volume is drawn as its three middle slices, a row each; x goes right, the next axis
+    up.
     """
     from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
 
-    size = images["fixed"].shape
-    cuts = [None] if len(size) == 2 else [2, 1, 0]
+    images, outlines = _turned(images, orientation), _turned(outlines or {}, orientation)
+    determinant, displacement = _turn(determinant, orientation), _turn_vectors(displacement, orientation)
+    cuts = _cuts(images["fixed"])
     columns = ["fixed", "moving", "moved", "difference before", "difference after", "deformed grid", "log det J"]
     ratios = [_plane(images["fixed"], cut).shape[0] / _plane(images["fixed"], cut).shape[1] for cut in cuts]
     width = 1.9
@@ -43,7 +51,7 @@ def draw_registration(
         planes = {name: _plane(image, cut) for name, image in scale.items()}
         for axes, name in zip(row, ("fixed", "moving", "moved")):
             axes.imshow(planes[name], cmap="gray", vmin=0, vmax=1, origin="lower")
-            if outlines and name in outlines:
+            if name in outlines:
                 _outline(axes, _plane(outlines[name], cut))
         for axes, name in zip(row[3:], ("moving", "moved")):
             axes.imshow(planes[name] - planes["fixed"], cmap="RdBu", vmin=-1, vmax=1, origin="lower")
@@ -61,6 +69,63 @@ def draw_registration(
         axes.set_title(name, fontsize=9)
     figure.suptitle(title, fontsize=10)
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100))
+
+
+def draw_fused(
+    path: str | Path, images: Mapping[str, np.ndarray], *, orientation: np.ndarray | None = None, title: str = ""
+) -> Path:
+    """Draw the fixed image in green with the moving one in magenta into a PNG, before and after: gray is agreement.
+
+    images and orientation: as of `draw_registration`.
+    """
+    from matplotlib.figure import Figure
+
+    images = {name: _scaled(image) for name, image in _turned(images, orientation).items()}
+    cuts = _cuts(images["fixed"])
+    planes = [_plane(images["fixed"], cut) for cut in cuts]
+    width = 3.2
+    heights = [width * plane.shape[0] / plane.shape[1] for plane in planes]
+    figure = Figure(figsize=(2 * width + 0.3, sum(heights) + 0.8), layout="constrained")
+    grid = figure.subplots(len(cuts), 2, squeeze=False, height_ratios=heights)
+    for column, name, when in zip(grid.T, ("moving", "moved"), ("before", "after")):
+        column[0].set_title(when)
+        for axes, cut in zip(column, cuts):
+            other, fixed = _plane(images[name], cut), _plane(images["fixed"], cut)
+            axes.imshow(np.stack([other, fixed, other], axis=-1), origin="lower")
+            axes.set(xticks=[], yticks=[])
+    figure.suptitle(f"{title}\ngreen: fixed, magenta: moving", fontsize=9)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100))
+
+
+def upright(path: str | Path) -> np.ndarray:
+    """How the axes of an image are to be turned for the usual view: nibabel's orientation (D, 2).
+
+    Toward the patient's left, front and head, of a slice those two that it has; of a picture, from the bottom up.
+    """
+    return np.array([[0, 1], [1, -1]]) if is_raster(path) else axes_toward(path, RADIOLOGICAL)
+
+
+def _turn(array: np.ndarray, orientation: np.ndarray | None) -> np.ndarray:
+    return array if orientation is None else nib.apply_orientation(array, orientation)
+
+
+def _turned(arrays: Mapping[str, np.ndarray], orientation: np.ndarray | None) -> dict[str, np.ndarray]:
+    return {name: _turn(array, orientation) for name, array in arrays.items()}
+
+
+def _turn_vectors(vectors: np.ndarray, orientation: np.ndarray | None) -> np.ndarray:
+    """(D, *S): the components change places and signs with the axes."""
+    if orientation is None:
+        return vectors
+    turned = np.empty((len(vectors), *_turn(vectors[0], orientation).shape))
+    for component, (axis, sign) in zip(vectors, orientation.astype(int)):
+        turned[axis] = sign * _turn(component, orientation)
+    return turned
+
+
+def _cuts(volume: np.ndarray) -> list[int | None]:
+    """The axes across which an image is cut into planes."""
+    return [None] if volume.ndim == 2 else [2, 1, 0]
 
 
 def _plane(volume: np.ndarray, cut: int | None) -> np.ndarray:

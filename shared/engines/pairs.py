@@ -1,0 +1,67 @@
+"""What a training step on pairs of images is, and how it is validated."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from ignite.metrics import Average
+from monai.utils import convert_to_tensor
+from torch import Tensor, nn
+
+from shared.losses.ncc import ncc_loss
+from shared.metrics.registration import label_dice, regularity
+from shared.nets.voxelmorph import VoxelMorph
+from shared.spatial.warping import warp
+
+
+class BothWays(nn.Module):
+    """Register a pair (B, 2, *S) both ways at once: {"velocity", "there", "back"}, displacements (B, D, *S) in voxels.
+
+    "there" samples the moving image, "back" the fixed one: the network's velocity integrated, and its negative.
+    """
+
+    def __init__(self, network: VoxelMorph) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pair: Tensor) -> dict[str, Tensor]:
+        velocity = self.network.velocity(pair).float()
+        there, back = (self.network.displacement(v, pair.shape[2:]) for v in (velocity, -velocity))
+        return {"velocity": velocity, "there": there, "back": back}
+
+
+def prepare_pair(
+    batch: Mapping[str, Tensor], device: str | torch.device, non_blocking: bool = False, **_: Any
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A batch's pair (B, 2, *S), and with it all that a loss or a metric wants of it, as plain tensors."""
+    wanted = {
+        key: convert_to_tensor(batch[key]).to(device, non_blocking=non_blocking)
+        for key in ("image", "label")
+        if key in batch
+    }
+    return wanted["image"], wanted
+
+
+class PairFigure(Average):
+    """The mean over pairs of "dice" (of the fixed image's labels), "ncc", "folds_percent" or "sd_log_jacobian"."""
+
+    def __init__(self, figure: str) -> None:
+        self.figure = figure
+        super().__init__(output_transform=self._of_pairs)
+
+    def _of_pairs(self, output: list[dict[str, Any]]) -> float:
+        pairs = ((o["pred"], o["label"]["image"], o["label"].get("label")) for o in output)  # see `prepare_pair`
+        return float(np.mean([pair_figure(self.figure, *pair) for pair in pairs]))
+
+
+def pair_figure(figure: str, displacement: Tensor, pair: Tensor, label: Tensor | None = None) -> float:
+    """A figure of a displacement (D, *S) between the two images of `pair` and of `label`, both (2, *S)."""
+    displacement = displacement[None].float()
+    if figure == "dice" and label is not None:
+        moved = warp(label[None, :1], displacement, mode="nearest")[0, 0]
+        labels = [int(i) for i in label[1].unique() if i > 0]
+        return float(np.mean(label_dice(moved, label[1], labels)))
+    if figure == "ncc":
+        return -float(ncc_loss(warp(pair[None, :1], displacement), pair[None, 1:]))
+    return regularity(displacement)[figure]
