@@ -20,23 +20,26 @@ from shared.files import read_table
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
-SEGMENTATION = [bundle for bundle in BUNDLES if bundle.name.endswith("_segmentation")]
-NAMES = [bundle.name for bundle in BUNDLES]
 
-each_bundle = pytest.mark.parametrize("bundle", BUNDLES, ids=NAMES)
-each_segmentation = pytest.mark.parametrize("bundle", SEGMENTATION, ids=[bundle.name for bundle in SEGMENTATION])
+
+def each(ending: str) -> pytest.MarkDecorator:
+    chosen = [bundle for bundle in BUNDLES if bundle.name.endswith(ending)]
+    return pytest.mark.parametrize("bundle", chosen, ids=[bundle.name for bundle in chosen])
+
+
+each_bundle, each_segmentation, each_registration = each(""), each("_segmentation"), each("_registration")
 
 
 def config(bundle: Path, name: str) -> dict[str, Any]:
     return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def label_maps(folder: Path) -> dict[str, np.ndarray]:
-    """Every label map below `folder`, by its path in it; pictures of overlays are none."""
+def images_in(folder: Path) -> dict[str, np.ndarray]:
+    """Every image below `folder`, by its path in it; drawings are none."""
     maps = {}
     for path in sorted([*folder.rglob("*.nii.gz"), *folder.rglob("*.png")]):
         name = path.relative_to(folder)
-        if name.parts[0] != "overlays":
+        if name.parts[0] != "overlays" and name.name != "figure.png":
             stored = Image.open(path) if path.suffix == ".png" else nib.Nifti1Image.from_filename(path).dataobj
             maps[name.as_posix()] = np.asarray(stored)
     return maps
@@ -85,14 +88,22 @@ def test_what_several_configs_say_is_said_alike(bundle: Path) -> None:
     assert {"validation_fraction", "seed"} <= set(plain)
     for key in {*plain, "label_values"} - differing:
         assert configs["evaluate"].get(key) == configs["train"].get(key), key
-    assert {"network_def", "class_names", "code_path", "shared_version", "bundle_root"} <= set(shared_keys)
+    assert {"network_def", "code_path", "shared_version", "bundle_root"} <= set(shared_keys)
 
 
-@each_bundle
+@each_segmentation
 def test_the_metadata_name_the_classes_and_channels_of_the_configs(bundle: Path) -> None:
     inference, formats = config(bundle, "inference"), config(bundle, "metadata")["network_data_format"]
     assert list(formats["outputs"]["pred"]["channel_def"].values()) == inference["class_names"]
     assert formats["inputs"]["image"]["num_channels"] == inference["channels"]
+
+
+@each_registration
+def test_the_metadata_name_the_two_images_and_the_axes_of_the_displacement(bundle: Path) -> None:
+    dims = config(bundle, "inference")["network_def"]["spatial_dims"]
+    formats = config(bundle, "metadata")["network_data_format"]
+    assert formats["inputs"]["image"]["num_channels"] == len(formats["inputs"]["image"]["channel_def"]) == 2
+    assert formats["outputs"]["pred"]["num_channels"] == len(formats["outputs"]["pred"]["channel_def"]) == dims
 
 
 @each_bundle
@@ -148,7 +159,7 @@ def test_training_validates_on_labels_and_results_as_evaluation_scores_them(bund
     assert named(config(bundle, "inference")["postprocessing"]["transforms"], "Affined") == moves
 
 
-@each_segmentation
+@each_bundle
 def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
     """From the bundle's folder, from elsewhere, and from an archive with shared/ inside and no checkout near."""
     archive = tmp_path / "archive" / bundle.name
@@ -168,7 +179,7 @@ def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, ru
         done = run_bundle(place, "inference", output_dir=tmp_path / "outputs" / name, device="cpu", **options)
         assert done.returncode == 0, done.stderr
         out = tmp_path / "outputs" / name
-        results[name] = label_maps(out)
+        results[name] = images_in(out)
         rows = read_table(out / "summary.csv")
         assert [row["status"] for row in rows] == ["ok"] * len(rows)
         assert all((out / "overlays" / f"{row['case']}.png").is_file() for row in rows)
@@ -221,11 +232,22 @@ def test_a_misspelt_option_is_refused(bundle: Path, tmp_path: Path, run_bundle: 
     assert "did you mean --dataset_dir?" in done.stderr.splitlines()[-1]
 
 
-@each_segmentation
+@each_registration
+def test_pairs_are_made_alike_for_inference_evaluation_and_validation(bundle: Path) -> None:
+    preprocessing = config(bundle, "inference")["preprocessing"]["transforms"]
+    assert config(bundle, "evaluate")["preprocessing"]["transforms"] == preprocessing
+    train = config(bundle, "train")
+    assert train["preprocessing_transforms"] == preprocessing
+    # What a pair is drawn from is read onto the same grid, and scaled in the same way.
+    assert [t["pixdim"] for t in (train["train"]["reading"]["transforms"][0], preprocessing[0])] == ["@pixdim"] * 2
+    assert train["train"]["reading"]["transforms"][-1] == "$@preprocessing_transforms[-1]"
+
+
+@each_bundle
 def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path]) -> None:
     """Each sees its half of the cases; one of them writes; both end well."""
     dims = config(bundle, "inference")["network_def"]["spatial_dims"]
-    classes = len(config(bundle, "inference")["class_names"])
+    classes = len(config(bundle, "inference").get("class_names", range(3)))
     data = phantom_dataset(tmp_path / "data", count=5, shape=(20, 24, 18)[:dims], num_classes=classes)
     files = [str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")]
     options: dict[str, Any] = {
@@ -234,6 +256,8 @@ def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_d
     }  # fmt: skip
     if "crops_per_image" in config(bundle, "train"):
         options["crops_per_image"] = 1  # an epoch sees each case once
+    if "pairs_per_epoch" in config(bundle, "train"):
+        options["pairs_per_epoch"] = 4  # as many as there are cases to train on in the other bundles
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]

@@ -24,7 +24,8 @@ def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]
     """
     root = Path(dataset_dir)
     if any((root / images).is_dir() and (root / labels).is_dir() for images, labels in LABEL_FOLDERS.items()):
-        return [{**case, "case": case["case"].partition("/")[2]} for case in find_labelled_cases(root)]
+        cases = find_labelled_cases(root)
+        return _checked(root, [{**case, "case": _name(root, root / case["case"])} for case in cases])
     found = [Path(case["image"]) for case in find_cases(root)]
     labels = [path for path in found if LABEL_NAME.search(without_ending(path).name)]
     images = [path for path in found if path not in set(labels)]
@@ -44,9 +45,9 @@ def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]
                 path, expected="one label map beside it", got=", ".join(label.name for label in own),
                 fix="choose one by its ending with --label_suffix",
             )  # fmt: skip
-        name = (path.parent if alone else without_ending(path)).relative_to(root).as_posix()
+        name = _stem(root) if path == root else _name(root, path.parent if alone else without_ending(path))
         subjects.append({"case": name, "image": str(path), **({"label": str(chosen[0])} if chosen else {})})
-    return _all_or_none_labelled(root, subjects)
+    return _checked(root, subjects)
 
 
 def split_subjects(
@@ -100,7 +101,13 @@ def _stem(path: Path) -> str:
     return without_ending(path).name
 
 
-def _all_or_none_labelled(root: Path, subjects: list[Case]) -> list[Case]:
+def _name(root: Path, path: Path) -> str:
+    """`path` below `root`, and below the folder of images that may lie there."""
+    parts = path.relative_to(root).parts
+    return "/".join(parts[1:] if len(parts) > 1 and parts[0] in LABEL_FOLDERS else parts)
+
+
+def _checked(root: Path, subjects: list[Case]) -> list[Case]:
     labelled = sum("label" in subject for subject in subjects)
     if labelled not in (0, len(subjects)):
         raise InputError(
@@ -109,4 +116,12 @@ def _all_or_none_labelled(root: Path, subjects: list[Case]) -> list[Case]:
         )  # fmt: skip
     if not subjects:
         raise InputError(root, expected="images", got="label maps alone", fix="check --dataset_dir")
+    named: dict[str, Case] = {}
+    for subject in subjects:
+        other = named.setdefault(subject["case"].replace("/", "_"), subject)
+        if other is not subject:
+            raise InputError(
+                subject["image"], expected="one image of its name, which its pairs will bear",
+                got=f"also {other['image']}", fix="rename one of them or its folder",
+            )  # fmt: skip
     return subjects

@@ -16,7 +16,7 @@ from shared.errors import InputError
 from shared.files import read_table, write_table
 from shared.viz.tables import format_table
 
-Figures = dict[str, Any]  # what is told of a case, by column
+Figures = dict[str, Any]  # what is told of a case, by column; "seconds" among them stands for those of the whole case
 MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
 

@@ -18,17 +18,24 @@ from shared.spatial.warping import warp
 class BothWays(nn.Module):
     """Register a pair (B, 2, *S) both ways at once: {"velocity", "there", "back"}, displacements (B, D, *S) in voxels.
 
-    "there" samples the moving image, "back" the fixed one: the network's velocity integrated, and its negative.
+    "there" samples the moving image, "back" the fixed one: the network's velocity integrated, and its negative. Where
+    the network has a guide, also "guide", its logits.
+    back: without it, only "there", in two thirds of the time a step. stride: they are on a grid coarser by this, in
+    voxels of that, and so is the loss: half the time a step with 2, for the first part of a training.
     """
 
-    def __init__(self, network: VoxelMorph) -> None:
+    def __init__(self, network: VoxelMorph, *, back: bool = True, stride: int = 1) -> None:
         super().__init__()
         self.network = network
+        self.stride = stride
+        self.signs = {"there": 1, "back": -1} if back else {"there": 1}
 
     def forward(self, pair: Tensor) -> dict[str, Tensor]:
-        velocity = self.network.velocity(pair).float()
-        there, back = (self.network.displacement(v, pair.shape[2:]) for v in (velocity, -velocity))
-        return {"velocity": velocity, "there": there, "back": back}
+        found = self.network.guided(pair)
+        velocity = found["velocity"].float()
+        size = [s // self.stride for s in pair.shape[2:]]
+        ways = {way: self.network.displacement(sign * velocity, size) for way, sign in self.signs.items()}
+        return {**found, "velocity": velocity, **ways}
 
 
 def prepare_pair(
@@ -50,9 +57,13 @@ class PairFigure(Average):
         self.figure = figure
         super().__init__(output_transform=self._of_pairs)
 
-    def _of_pairs(self, output: list[dict[str, Any]]) -> float:
+    def compute(self) -> float:
+        return float(super().compute())
+
+    def _of_pairs(self, output: list[dict[str, Any]]) -> Tensor:
+        """A column, whose numbers ignite takes for one each, however many pairs a batch has."""
         pairs = ((o["pred"], o["label"]["image"], o["label"].get("label")) for o in output)  # see `prepare_pair`
-        return float(np.mean([pair_figure(self.figure, *pair) for pair in pairs]))
+        return torch.tensor([[pair_figure(self.figure, *pair)] for pair in pairs], dtype=torch.float64)
 
 
 def pair_figure(figure: str, displacement: Tensor, pair: Tensor, label: Tensor | None = None) -> float:

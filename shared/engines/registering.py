@@ -1,12 +1,15 @@
 """How a registration network is run over a pair: once, or on from there for the pair at hand."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from monai.inferers import Inferer
 from torch import Tensor
 
 from shared.engines.inferers import AutocastInferer
+from shared.engines.optimising import descend
 from shared.losses.registration import RegistrationLoss
 from shared.nets.voxelmorph import VoxelMorph
 
@@ -18,7 +21,7 @@ class RegistrationInferer(Inferer):
     learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
     the network's velocity, which knows of labels what the images do not show.
     with_inverse: give (B, 2 D, *S), there and back again. bfloat16: let the network compute in it where it is native.
-    The network must give velocities, as a VoxelMorph does.
+    The network must be like a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
     Source: Balakrishnan et al., IEEE TMI 38 (2019), instance-specific optimisation.
     """
 
@@ -37,25 +40,26 @@ class RegistrationInferer(Inferer):
         self.learning_rate = learning_rate
         self.anchor = anchor
         self.with_inverse = with_inverse
-        self.velocity = AutocastInferer(bfloat16)
+        self.autocast = AutocastInferer(bfloat16)
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> Tensor:
         pair, size = torch.as_tensor(inputs), inputs.shape[2:]
-        velocity = self.velocity(pair, network.velocity)
-        if self.refine_steps:
-            velocity = self._refined(velocity, pair, network)
+        found = self.autocast(pair, network.guided)
+        velocity = self._refined(found, pair, network) if self.refine_steps else found["velocity"]
         there = network.displacement(velocity, size)
         return torch.cat([there, network.displacement(-velocity, size)], dim=1) if self.with_inverse else there
 
-    @torch.enable_grad()
-    def _refined(self, start: Tensor, pair: Tensor, network: VoxelMorph) -> Tensor:
-        velocity = start.detach().clone().requires_grad_()
-        optimizer = torch.optim.Adam([velocity], lr=self.learning_rate)
-        for _ in range(self.refine_steps):
-            there, back = (network.displacement(v, pair.shape[2:]) for v in (velocity, -velocity))
-            loss = self.loss({"velocity": velocity, "there": there, "back": back}, {"image": pair})
-            loss = loss + self.anchor * (velocity - start).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    def _refined(self, found: Mapping[str, Tensor], pair: Tensor, network: VoxelMorph) -> Tensor:
+        start = found["velocity"].detach()
+        velocity = start.clone().requires_grad_()
+        batch = {"image": pair}
+        if "guide" in found:
+            batch["maps"] = torch.cat([x.softmax(dim=1)[:, 1:] for x in found["guide"].detach().chunk(2, dim=1)], dim=1)
+
+        def loss() -> Tensor:
+            ways = {"there": velocity, "back": -velocity}
+            registered = {way: network.displacement(v, pair.shape[2:]) for way, v in ways.items()}
+            return self.loss({"velocity": velocity, **registered}, batch) + self.anchor * F.mse_loss(velocity, start)
+
+        descend(loss, [velocity], steps=self.refine_steps, learning_rate=self.learning_rate)
         return velocity.detach()

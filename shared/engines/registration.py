@@ -133,6 +133,7 @@ class RegistrationWriter:
     A result must hold what `ReadPaird` gives, and "pred": the displacement (D, *S), in voxels of its grid. What is
     written comes from the images as they are, resampled once, through the field as it is in the file. It lies in a
     folder of the pair's id, but for overlays/<id>.png. pictures: whether to draw, which takes longer than the rest.
+    The "seconds" told are those of the registration alone, without reading and writing.
     """
 
     def __init__(self, output_dir: str | Path, *, pictures: bool = True) -> None:
@@ -164,7 +165,7 @@ class RegistrationWriter:
             draw_pair(folder / "figure.png", pair, result["case"])
             orientation = upright(result["fixed"])
             draw_fused(self._overlay(result["case"]), pair.images(), orientation=orientation, title=result["case"])
-        return {**pair.figures(), "network_seconds": result["network_seconds"]}
+        return {"seconds": result["network_seconds"], **pair.figures()}
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing concerns all pairs but the table."""
@@ -194,9 +195,8 @@ class RegistrationScorer:
     def process(self, result: Mapping[str, Any]) -> Figures:
         there, back = result["pred"].cpu().chunk(2)
         pair = RegisteredPair(result, field_of(result, there, read_for_itk(result["fixed"])))
-        figures = pair.figures()
+        figures = {"seconds": result["network_seconds"], **pair.figures()}
         figures["inverse_consistency"] = round(inverse_consistency(there[None], back[None]), DIGITS)
-        figures["network_seconds"] = result["network_seconds"]
         for when, dice in pair.overlaps().items():
             figures |= {f"dice_{when}_{self._name(label)}": round(value, DIGITS) for label, value in dice.items()}
         rank = figures.get("dice_after", -figures["folds_percent"])
@@ -205,7 +205,7 @@ class RegistrationScorer:
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
-        told = ("case", "status", "seconds", "message")
+        told = ("case", "status", "message")
         metrics = list(dict.fromkeys(key for row in done for key in row if key not in told))
         values = {metric: [row.get(metric, float("nan")) for row in done] for metric in metrics}
         summary = {metric: summarise(values[metric]) for metric in metrics}

@@ -15,9 +15,9 @@ def diffusion(field: Tensor) -> Tensor:
     return torch.stack([field.diff(dim=axis).square().mean() for axis in range(2, field.ndim)]).mean()
 
 
-def folding(displacement: Tensor, *, margin: float = 0.0) -> Tensor:
-    """The mean of what det J lacks to `margin`: 0 where space is nowhere folded.
+def folding(displacement: Tensor, *, margin: float = 0.0, power: int = 1) -> Tensor:
+    """The mean, to a `power`, of what det J lacks to `margin`: 0 where space is nowhere folded.
 
-    Source: Wu et al., NODEO, CVPR 2022, eq. 9 (margin 0).
+    Source: Wu et al., NODEO, CVPR 2022, eq. 9 (margin 0); its reference code has margin 0.5 and power 2.
     """
-    return (margin - jacobian_determinant(displacement)).clamp(min=0).mean()
+    return (margin - jacobian_determinant(displacement)).clamp(min=0).pow(power).mean()

@@ -6,31 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-
-def box_sum(x: Tensor, window: int) -> Tensor:
-    """The sum of (B, C, *S) over a centred window of `window` voxels along each axis; outside is 0.
-
-    By doubling: sums of 2, 4, 8 … neighbours, as many as the window's binary digits need, so that it takes log2 of the
-    window additions, and nothing is subtracted: differences of long float32 sums would lose what they are made of.
-    """
-    radius = window // 2
-    for axis in range(2, x.ndim):
-        size = x.shape[axis]
-        shape = list(x.shape)
-        shape[axis] = radius
-        margin = x.new_zeros(shape)
-        sums, width = torch.cat([margin, x, margin], dim=axis), 1  # of `width` voxels, starting at each
-        total, offset = None, 0
-        while width <= window:
-            if window & width:
-                part = sums.narrow(axis, offset, size)
-                total, offset = part if total is None else total + part, offset + width
-            if 2 * width <= window:
-                length = sums.shape[axis] - width
-                sums = sums.narrow(axis, 0, length) + sums.narrow(axis, width, length)
-            width *= 2
-        x = total
-    return x
+from shared.layers.smoothing import box_sum
 
 
 class _SquaredCorrelation(torch.autograd.Function):
@@ -39,10 +15,11 @@ class _SquaredCorrelation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, window: int, epsilon: float) -> Tensor:
         count = box_sum(torch.ones_like(a[:1, :1]), window)
-        mean_a, mean_b = box_sum(a, window) / count, box_sum(b, window) / count
-        covariance = box_sum(a * b, window) / count - mean_a * mean_b
-        variance_a = (box_sum(a * a, window) / count - mean_a * mean_a).clamp_(min=0) + epsilon
-        variance_b = (box_sum(b * b, window) / count - mean_b * mean_b).clamp_(min=0) + epsilon
+        means = box_sum(torch.cat([a, b, a * b, a * a, b * b], dim=1), window) / count  # all at once: fewer operations
+        mean_a, mean_b, mean_ab, mean_aa, mean_bb = means.chunk(5, dim=1)
+        covariance = mean_ab - mean_a * mean_b
+        variance_a = (mean_aa - mean_a * mean_a).clamp_(min=0) + epsilon
+        variance_b = (mean_bb - mean_b * mean_b).clamp_(min=0) + epsilon
         ctx.save_for_backward(a, b, mean_a, mean_b, covariance, variance_a, variance_b, count)
         ctx.window = window
         return (covariance * covariance / (variance_a * variance_b)).mean()
@@ -59,10 +36,10 @@ class _SquaredCorrelation(torch.autograd.Function):
 
         def gradient(x: Tensor, y: Tensor, mean_x: Tensor, mean_y: Tensor, by_x: Tensor) -> Tensor:
             """With respect to x: each voxel takes part in every window around it."""
-            constant = box_sum(2 * by_x * mean_x - by_covariance * mean_y, ctx.window)
-            return y * summed + constant - 2 * x * box_sum(by_x, ctx.window)
+            of_windows = [by_covariance, 2 * by_x * mean_x - by_covariance * mean_y, by_x]
+            times_y, constant, times_x = box_sum(torch.cat(of_windows, dim=1), ctx.window).chunk(3, dim=1)
+            return y * times_y + constant - 2 * x * times_x
 
-        summed = box_sum(by_covariance, ctx.window)
         grad_a = gradient(a, b, mean_a, mean_b, by_a) if ctx.needs_input_grad[0] else None
         grad_b = gradient(b, a, mean_b, mean_a, by_b) if ctx.needs_input_grad[1] else None
         return grad_a, grad_b, None, None

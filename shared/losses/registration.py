@@ -2,28 +2,33 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from monai.losses import GlobalMutualInformationLoss
+from monai.losses import DiceCELoss, GlobalMutualInformationLoss
 from torch import Tensor, nn
 
 from shared.errors import InputError
 from shared.losses.fields import diffusion
 from shared.losses.ncc import ncc_loss
-from shared.spatial.warping import warp
+from shared.spatial.warping import resize, warp
 
 Similarity = Callable[[Tensor, Tensor], Tensor]
 
 
 class RegistrationLoss(nn.Module):
-    """The loss of a pair registered both ways: dissimilarity + smoothness · diffusion + overlap · (1 - soft Dice).
+    """The loss of a registered pair: dissimilarity + smoothness · diffusion + overlap · (1 - soft Dice).
 
-    registered: {"velocity", "there", "back"}, each (B, D, *S) (see `BothWays`). batch: {"image": (B, 2, *S)}, moving
-    and fixed, and, for the Dice, "label": (B, 2, *S), ids. similarity: of two images (B, 1, *S), lower for those that
-    are more alike; the mean of both ways counts. ignore_zeros: where one of them is 0, as in the margin of a padded
-    crop, both count as 0, so that the edges of crops are not drawn to one another. Without labels the last term is
-    left out.
+    registered: {"velocity", "there", "back"}, each (B, D, *S), or without "back", and perhaps "guide", logits
+    (B, 2 K, *S / 2), see `BothWays`. batch: {"image": (B, 2, *S)}, moving and fixed, and, for the Dice, "label":
+    (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the probabilities of C structures; all are brought to the grid of the
+    displacements; without both the last term is left out.
+    similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
+    alone, overlap is bought by swelling what is moved.
+    ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
+    are not drawn to one another. guidance: weight of the guide's Dice and cross-entropy, where it has labels to learn.
+    Raises InputError for labels that the guide has no class for.
     Source: Balakrishnan et al., IEEE TMI 38 (2019), eq. 3 and 9; both ways as in Dalca et al., Medical Image Analysis
     57 (2019).
     """
@@ -35,20 +40,43 @@ class RegistrationLoss(nn.Module):
         smoothness: float = 1.0,
         overlap: float = 0.0,
         ignore_zeros: bool = False,
+        guidance: float = 1.0,
     ) -> None:
         super().__init__()
         self.similarity = similarity
         self.smoothness = smoothness
         self.overlap = overlap
         self.ignore_zeros = ignore_zeros
+        self.guidance = guidance
+        self.segmentation = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
 
     def forward(self, registered: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
-        moving, fixed = batch["image"][:, :1], batch["image"][:, 1:]
-        there, back = registered["there"], registered["back"]
-        unlike = self._unlikeness(moving, fixed, there) + self._unlikeness(fixed, moving, back)
-        loss = unlike / 2 + self.smoothness * diffusion(registered["velocity"])
-        if self.overlap and "label" in batch:
-            loss = loss + self.overlap * soft_dice_loss(batch["label"][:, :1], batch["label"][:, 1:], there)
+        ways = {"there": (0, 1), "back": (1, 0)}  # which image, or label, is moved onto which
+        losses = [self._of_one_way(registered[way], batch, *ways[way]) for way in ways if way in registered]
+        loss = torch.stack(losses).mean() + self.smoothness * diffusion(registered["velocity"])
+        if "guide" in registered and "label" in batch:
+            loss = loss + self.guidance * self._of_guide(registered["guide"], batch["label"])
+        return loss
+
+    def _of_one_way(self, displacement: Tensor, batch: Mapping[str, Tensor], moving: int, fixed: int) -> Tensor:
+        images = resize(batch["image"], displacement.shape[2:]).split(1, dim=1)
+        loss = self._unlikeness(images[moving], images[fixed], displacement)
+        for key, dice_loss in (("label", soft_dice_loss), ("maps", dice_loss_of_maps)):
+            if self.overlap and key in batch:
+                pair = batch[key].chunk(2, dim=1)
+                loss = loss + self.overlap * dice_loss(pair[moving], pair[fixed], displacement)
+        return loss
+
+    def _of_guide(self, logits: Tensor, label: Tensor) -> Tensor:
+        logits = logits.unflatten(1, (2, -1)).flatten(0, 1)
+        every_other: Any = (..., *[slice(None, None, 2)] * (label.ndim - 2))
+        halves = label[every_other].flatten(0, 1)[:, None]
+        if int(halves.max()) >= logits.shape[1]:
+            raise InputError(
+                "label", expected=f"ids from 0 to {logits.shape[1] - 1}, which the guide segments",
+                got=int(halves.max()), fix="give as many --network_def#guide_classes",
+            )  # fmt: skip
+        loss: Tensor = self.segmentation(logits, halves)
         return loss
 
     def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
@@ -80,7 +108,12 @@ def soft_dice_loss(moving_label: Tensor, fixed_label: Tensor, displacement: Tens
     """
     ids = fixed_label.unique()
     channels = ids[ids > 0].reshape(1, -1, *[1] * (fixed_label.ndim - 2))
-    moving, fixed = (moving_label == channels).float(), (fixed_label == channels).float()
+    return dice_loss_of_maps((moving_label == channels).float(), (fixed_label == channels).float(), displacement)
+
+
+def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+    """What `soft_dice_loss` is, of maps (B, C, *S) from 0 to 1; those that are empty in an image do not count."""
+    moving, fixed = (resize(maps, displacement.shape[2:]) for maps in (moving, fixed))
     moved = warp(moving, displacement)
     inside = tuple(range(2, moved.ndim))
     dice = 2 * (moved * fixed).sum(inside) / (moved.sum(inside) + fixed.sum(inside)).clamp(min=1e-6)

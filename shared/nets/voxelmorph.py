@@ -1,7 +1,9 @@
 """VoxelMorph: a U-Net that looks at two images and tells how to move one onto the other."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
@@ -16,9 +18,11 @@ class VoxelMorph(nn.Module):
     filters: of each level of the U-Net, from the velocity's resolution down.
     half_resolution: the velocity has half the images' resolution; much faster, and smoother.
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
+    guide_filters: of a second, smaller U-Net that segments each image into `guide_classes`, at half the resolution, and
+    whose probabilities the first one sees besides the images; none, and there is no guide.
     Untrained, it is the identity. Raises ValueError where there is not one output a dimension.
     Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
-    Differs: two convolutions a level with instance norm, and the first one reduces where the velocity is at half.
+    Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
     """
 
     def __init__(
@@ -32,17 +36,27 @@ class VoxelMorph(nn.Module):
         steps: int = 7,
         norm: str | tuple | None = "instance",
         act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
+        guide_filters: Sequence[int] = (),
+        guide_classes: int = 0,
     ) -> None:
         super().__init__()
         if out_channels not in (None, spatial_dims):
             raise ValueError(f"expected {spatial_dims} output channels, one a dimension, got {out_channels}")
+        if guide_filters and not half_resolution:
+            raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
+        options: dict[str, Any] = {"block": "plain", "skip": "plain", "norm": norm, "act": act}
+        self.guide = None
+        if guide_filters:
+            self.guide = nn.Sequential(
+                Convolution(spatial_dims, 1, guide_filters[0], strides=2, adn_ordering="A", act=act),
+                MultiResUNet(spatial_dims, guide_filters[0], guide_classes, filters=guide_filters, **options),
+            )
+        seen = filters[0] + (2 * guide_classes if guide_filters else 0)
         self.reduce = Convolution(
             spatial_dims, in_channels, filters[0], strides=2 if half_resolution else 1, adn_ordering="A", act=act
         )
-        self.unet = MultiResUNet(
-            spatial_dims, filters[0], spatial_dims, filters=filters, block="plain", skip="plain", norm=norm, act=act
-        )
+        self.unet = MultiResUNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
 
@@ -51,7 +65,16 @@ class VoxelMorph(nn.Module):
 
     def velocity(self, pair: Tensor) -> Tensor:
         """The stationary velocity field (B, D, *S) or (B, D, *S/2), in voxels of its own grid."""
-        return self.unet(self.reduce(pair))
+        return self.guided(pair)["velocity"]
+
+    def guided(self, pair: Tensor) -> dict[str, Tensor]:
+        """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S/2), moving and fixed."""
+        features = self.reduce(pair)
+        if self.guide is None:
+            return {"velocity": self.unet(features)}
+        logits = torch.cat([self.guide(image) for image in pair.split(1, dim=1)], dim=1)
+        probabilities = [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
+        return {"velocity": self.unet(torch.cat([features, *probabilities], dim=1)), "guide": logits}
 
     def displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         """The displacement on the grid of the images, (B, D, *size); that of `-velocity` is its inverse."""

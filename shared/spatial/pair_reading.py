@@ -33,11 +33,15 @@ class ReadPaird(Transform):
     alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
     "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
     With "moving_label" and "fixed_label" also "label": (2, *S), their ids there.
-    Raises InputError for an image that cannot be used, a pair of different dimensions, or an unknown alignment.
+    Raises InputError for an image that cannot be used or has other than `spatial_dims` dimensions (None: the same in
+    both will do), or an unknown alignment.
     """
 
-    def __init__(self, alignment: str | None = None, pixdim: float | None = None) -> None:
+    def __init__(
+        self, alignment: str | None = None, pixdim: float | None = None, spatial_dims: int | None = None
+    ) -> None:
         self.alignment = alignment or "none"
+        self.spatial_dims = spatial_dims
         self.pixdim = pixdim
         if self.alignment not in ALIGNMENTS:
             raise InputError(
@@ -46,6 +50,8 @@ class ReadPaird(Transform):
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         moving, fixed = (read_for_itk(data[key]) for key in ("moving", "fixed"))
+        if self.spatial_dims is not None:
+            check_plane_or_volume(fixed, data["fixed"], self.spatial_dims)
         if moving.GetDimension() != fixed.GetDimension():
             raise InputError(
                 data["moving"], expected=f"{fixed.GetDimension()} dimensions, as {data['fixed']}",
@@ -73,11 +79,14 @@ class ReadPaird(Transform):
 class ReadSubjectd(Transform):
     """Read "image", and "label" if there is one, into (1, *S) on a grid of their own, as `ReadPaird` makes it."""
 
-    def __init__(self, pixdim: float | None = None) -> None:
+    def __init__(self, pixdim: float | None = None, spatial_dims: int | None = None) -> None:
         self.pixdim = pixdim
+        self.spatial_dims = spatial_dims
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         image = read_for_itk(data["image"])
+        if self.spatial_dims is not None:
+            check_plane_or_volume(image, data["image"], self.spatial_dims)
         grid = working_grid(data["image"], self.pixdim)
         out = {**data, "image": from_itk(resample(image, grid, identity(grid)))}
         if "label" in data:
@@ -119,6 +128,15 @@ def axes_toward(path: str | Path, codes: Sequence[str]) -> np.ndarray:
     if 1 in image.shape[1:]:
         turn = np.delete(turn, image.shape[1:].index(1), axis=0)
     return np.stack([turn[:, 0].argsort().argsort(), turn[:, 1]], axis=1).astype(int)
+
+
+def check_plane_or_volume(image: sitk.Image, path: str, spatial_dims: int) -> None:
+    """Raise InputError for a volume where a plane, `spatial_dims` 2, is wanted, or the other way round."""
+    if image.GetDimension() != spatial_dims:
+        raise InputError(
+            path, expected=f"{spatial_dims} dimensions", got=f"{image.GetDimension()} {image.GetSize()}",
+            fix="give slices or pictures" if spatial_dims == 2 else "give volumes",
+        )  # fmt: skip
 
 
 def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from shared.layers.smoothing import box_sum
+
 MODES = {"linear": "bilinear", "nearest": "nearest"}  # torch calls it bilinear in 3D, too
 
 
@@ -80,6 +82,23 @@ def resize_displacement(displacement: Tensor, size: tuple[int, ...] | Any) -> Te
     resized = F.interpolate(_at_least_float32(displacement), size=tuple(size), mode=mode, align_corners=True)
     factors = [(new - 1) / max(old - 1, 1) for new, old in zip(size, given)]
     return resized * resized.new_tensor(factors).reshape(1, -1, *[1] * len(given))
+
+
+def resize(images: Tensor, size: tuple[int, ...] | Any) -> Tensor:
+    """Images (B, C, *S) on a grid of `size` over the same extent, smoothed before where that is coarser.
+
+    As of `resize_displacement`, the first and last voxels fall together.
+    """
+    given = images.shape[2:]
+    if tuple(given) == tuple(size):
+        return images
+    stride = max(round(old / new) for old, new in zip(given, size))
+    if stride > 1:
+        window = 2 * (stride // 2) + 1
+        inside = box_sum(torch.ones_like(images[:1, :1]), window)  # so that the border does not darken
+        images = box_sum(images, window) / inside
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(given)]
+    return F.interpolate(images, size=tuple(size), mode=mode, align_corners=True)
 
 
 def _at_least_float32(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.data.cases import find_cases, find_labelled_cases, select_cases, split_cases
+from shared.data.cases import find_cases, find_labelled_cases, select_cases, split_by_name, split_cases
 from shared.errors import InputError
 
 
@@ -274,9 +274,19 @@ def test_a_dataset_json_that_cannot_be_obeyed_is_refused(tmp_path: Path, text: s
 
 
 def test_a_split_with_an_empty_part_and_a_part_of_another_name_are_refused(tmp_path: Path) -> None:
-    with refused("at least one case for training", dataset(tmp_path, 1)):
+    with refused("at least 1 case for training", dataset(tmp_path, 1)):
         split_cases(tmp_path)
-    with refused("at least one case for training", tmp_path):
+    with refused("at least 1 case for training", tmp_path):
         split_cases(dataset(tmp_path, 3, listed=["c00", "c01", "c02"]))
     with pytest.raises(InputError, match="one of training, validation, all, got 'test'"):
         select_cases(dataset(tmp_path, 4, listed=["c00"]), part="test")
+
+
+@pytest.mark.parametrize(("fraction", "validating"), [(0.01, 3), (0.3, 3), (0.5, 5), (0.7, 7)])
+def test_both_parts_have_the_smallest_number_asked_for(tmp_path: Path, fraction: float, validating: int) -> None:
+    cases = [{"case": f"c{number}", "image": ""} for number in range(10)]
+    listed = [case["case"] for case in cases]
+    parts = split_by_name(tmp_path, cases, listed, fraction=fraction, smallest=3)
+    assert (len(parts["validation"]), len(parts["training"])) == (validating, 10 - validating)
+    with refused("at least 3 cases for training, got 5 cases in all", tmp_path):
+        split_by_name(tmp_path, cases[:5], listed[:5], fraction=fraction, smallest=3)

@@ -1,6 +1,7 @@
 """A run over cases: bad ones are told of, the others are done, and the table is right at every moment."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import nn
 from shared.data.cases import Case, find_cases
 from shared.data.checking import ReadCased
 from shared.data.dataset import CaseDataset, collate_case
-from shared.engines.cases import CaseEvaluator, CaseReport, WeightsLoader
+from shared.engines.cases import MOST_COLUMNS, CaseEvaluator, CaseReport, WeightsLoader
 from shared.errors import InputError, input_error_behind
 from shared.files import read_table, write_table
 
@@ -172,3 +173,65 @@ def test_missing_weights_stop_the_run_before_the_first_case(tmp_path: Path, case
         run(report, handlers=[WeightsLoader(Double(), path)])
     assert str(input_error_behind(caught.value)).startswith(f"{path}: expected a weight file, got no such file; ")
     assert task.processed == []
+
+
+class Slow(Double):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        return super().forward(image)
+
+
+class Timed(Task):
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(0.05)  # writing, say
+        return {"network_seconds": result["network_seconds"]}
+
+
+class Timing(Timed):
+    """Whose seconds are those of the network."""
+
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {"seconds": super().process(result)["network_seconds"]}
+
+
+def test_a_task_is_told_what_the_network_took_which_is_part_of_the_seconds(
+    tmp_path: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Double", Slow)
+    table = tmp_path / "out" / "summary.csv"
+    run(CaseReport(cases, Timed(table), output_dir=tmp_path / "out"))
+    for row in read_table(table):
+        assert 0.05 <= float(row["network_seconds"]) <= float(row["seconds"]) - 0.05
+
+
+def test_seconds_that_a_task_tells_stand_in_the_place_of_the_cases_own(
+    tmp_path: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "out" / "summary.csv"
+    monkeypatch.setattr(Timed, "process", lambda self, result: {"network_seconds": 77.5})
+    run(CaseReport(cases, Timing(table), output_dir=tmp_path / "out")).finish()
+    assert table.read_text().splitlines()[0] == "case,status,seconds,message"
+    assert [row["seconds"] for row in read_table(table)] == ["77.5"] * 4
+
+
+class Wide(Task):
+    """Tells of as many figures as it is asked for."""
+
+    count = 0
+
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"figure_{number}": 1.5 for number in range(self.count)}
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_of_a_wide_table_the_first_columns_are_printed_and_all_are_written(
+    tmp_path: Path, cases: list[Case], capsys: pytest.CaptureFixture[str], more: int
+) -> None:
+    task = Wide(tmp_path / "out" / "summary.csv")
+    task.count = MOST_COLUMNS - 3 + more  # besides case, status and seconds
+    run(CaseReport(cases, task, output_dir=tmp_path / "out")).finish()
+    told = capsys.readouterr().out.splitlines()
+    figures = [f"figure_{number}" for number in range(task.count)]
+    assert told[0].split() == ["case", "status", "seconds", *figures][:MOST_COLUMNS]
+    assert (f"… and {more} more columns in summary.csv" in told) == (more > 0)
+    assert list(read_table(task.table)[0]) == ["case", "status", "seconds", "message", *figures]

@@ -194,6 +194,20 @@ def test_autocast_computes_in_bfloat16_where_that_is_wanted_and_native(
     assert torch.equal(logits, x) == (inside is torch.float32)
 
 
+def test_each_output_of_a_dictionary_or_a_list_comes_back_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.engines.inferers.computes_in_bfloat16", lambda device: True)
+    x, conv = torch.randn(2, 1, 4, 5), nn.Conv2d(1, 1, 1, bias=False)
+    nn.init.ones_(conv.weight)
+    named = AutocastInferer()(x, lambda x: {"there": conv(x), "back": -conv(x)})
+    listed = AutocastInferer()(x, lambda x: [conv(x), -conv(x)])
+    rounded = x.bfloat16().float()
+    assert list(named) == ["there", "back"]
+    for there, back in (named.values(), listed):
+        assert (there.dtype, back.dtype) == (torch.float32, torch.float32)
+        assert torch.equal(there, rounded)
+        assert torch.equal(back, -rounded)
+
+
 def test_gradients_too_small_for_float16_survive_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.engines.inferers.computes_in_bfloat16", lambda device: True)
     net = nn.Conv2d(1, 1, 1)

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.bundle import create_workflow
+from monai.data import Dataset
+from monai.transforms import Compose
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from shared.engines.training import warmed_up_average
+from shared.data.dataset import PairDataset, SeededCacheDataset
+from shared.engines.training import EpochSeed, warmed_up_average
 from shared.errors import input_error_behind
 from shared.files import read_table
 
@@ -125,3 +129,21 @@ def test_the_average_forgets_its_start_and_then_moves_by_the_momentum() -> None:
     zero, one = torch.tensor(0.0), torch.tensor(1.0)
     assert float(average(zero, one, torch.tensor(10))) == pytest.approx(0.5)  # 10 / (10 + 10)
     assert float(average(zero, one, torch.tensor(10_000))) == pytest.approx(0.01)  # 10 / 10,010 is less
+
+
+@pytest.mark.parametrize("kind", ["pairs", "cases"])
+def test_each_epoch_tells_the_dataset_its_number_and_begins_with_its_own_seed(kind: str) -> None:
+    images = [{"image": torch.tensor([float(number)])} for number in range(9)]
+    dataset: Any = (
+        PairDataset(Dataset(images), Compose([]), length=1, seed=5)
+        if kind == "pairs"
+        else SeededCacheDataset(images, Compose([]), seed=5)
+    )
+    seen: list[tuple[int, float]] = []
+    engine = Engine(lambda engine, batch: seen.append((dataset.epoch, float(torch.rand(1)))))
+    EpochSeed(5, dataset).attach(engine)
+    engine.run([0], max_epochs=3)
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    for epoch, number in seen:
+        torch.manual_seed(5 + epoch)
+        assert number == float(torch.rand(1))

@@ -81,6 +81,31 @@ def test_a_number_of_outputs_other_than_the_dimensions_is_refused() -> None:
         VoxelMorph(3, 2, 2)
 
 
+def test_a_guide_looks_at_each_image_alone_and_at_both_in_the_same_way() -> None:
+    network = VoxelMorph(2, filters=FILTERS, guide_filters=(4, 8), guide_classes=3)
+    pair = torch.rand(1, 2, 20, 28)
+    with torch.no_grad():
+        found, swapped = network.guided(pair), network.guided(pair.flip(1))
+        alone = VoxelMorph(2, filters=FILTERS).guided(pair)
+    assert found["guide"].shape == (1, 6, 10, 14)
+    assert torch.equal(found["velocity"], torch.zeros(1, 2, 10, 14))
+    torch.testing.assert_close(swapped["guide"], torch.cat(found["guide"].chunk(2, dim=1)[::-1], dim=1))
+    assert alone.keys() == {"velocity"}
+
+
+def test_what_the_guide_sees_moves_the_images() -> None:
+    network = VoxelMorph(2, filters=FILTERS, guide_filters=(4, 8), guide_classes=3)
+    torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
+    network(torch.rand(1, 2, 20, 28)).square().sum().backward()
+    assert network.guide is not None
+    assert all(float(p.grad.abs().max()) > 0 for p in network.guide[0].parameters() if p.grad is not None)
+
+
+def test_a_guide_without_half_the_resolution_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected half_resolution"):
+        VoxelMorph(2, guide_filters=(4, 8), guide_classes=3, half_resolution=False)
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_onnxruntime_gives_the_same_field(dims: int, tmp_path: Path) -> None:
     network, size = bent(dims), (16, 24, 20)[:dims]

@@ -1,6 +1,7 @@
 """SimpleITK, which knows nothing of us, applies our files and gets what we get."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +18,9 @@ from shared.spatial.itk import (
     displacement_from_itk,
     displacement_to_itk,
     from_itk,
+    grid_of,
+    identity,
+    matrix_of_grid,
     read_field,
     resample,
     to_itk,
@@ -147,11 +151,70 @@ def test_one_field_does_what_a_field_and_then_an_affine_do(tmp_path: Path) -> No
     affine = sitk.AffineTransform([1.1, 0.1, 0, -0.2, 0.9, 0, 0, 0.1, 1], [3.0, -2, 1])
     displacement = smooth(SIZE, 1.5)
     field = displacement_to_itk(displacement, image)
-    both = sitk.DisplacementFieldTransform(after_affine(field, affine))
+    both = sitk.DisplacementFieldTransform(after_affine(field, affine, image))
     for index in ((3, 4, 5), (8, 9, 2)):
         start = np.array(image.TransformIndexToPhysicalPoint(index))
         step = np.array(image.TransformContinuousIndexToPhysicalPoint(index + displacement[(slice(None), *index)]))
         assert both.TransformPoint(start) == pytest.approx(affine.TransformPoint(step))
+
+
+def oblique_grid(dims: int) -> sitk.Image:
+    """Turned, mirrored along its last axis, of unlike spacings and sizes, and away from the origin."""
+    turn: Any = sitk.Euler2DTransform() if dims == 2 else sitk.Euler3DTransform()
+    turn.SetParameters([0.3, -0.2, 0.5, 0, 0, 0] if dims == 3 else [0.4, 0, 0])
+    direction = np.reshape(turn.GetMatrix(), (dims, dims)) @ np.diag([1.0, 1, -1][-dims:])
+    grid = sitk.Image(SIZE[:dims], sitk.sitkFloat32)
+    grid.SetDirection(direction.ravel().tolist())
+    grid.SetSpacing((0.8, 1.3, 2.1)[:dims])
+    grid.SetOrigin((12.0, -30.0, 7.0)[:dims])
+    return grid
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_grid_and_its_matrix_are_the_same(dims: int) -> None:
+    grid = oblique_grid(dims)
+    matrix = matrix_of_grid(grid)
+    for index in ([0, 0, 0], [13, 0, 4], [2, 16, 11]):
+        point = grid.TransformIndexToPhysicalPoint(index[:dims])
+        assert matrix @ [*index[:dims], 1] == pytest.approx([*point, 1])
+    again = grid_of(SIZE[:dims], matrix)
+    assert again.GetSize() == grid.GetSize()
+    for part in ("GetOrigin", "GetSpacing", "GetDirection"):
+        assert getattr(again, part)() == pytest.approx(getattr(grid, part)())
+    np.testing.assert_allclose(matrix_of_grid(again), matrix, rtol=0, atol=1e-12)
+    assert not sitk.GetArrayViewFromImage(again).any()
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_identity_moves_no_point(dims: int) -> None:
+    point = (3.0, -4.0, 5.0)[:dims]
+    assert identity(oblique_grid(dims)).TransformPoint(point) == point
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_field_on_a_coarser_grid_is_brought_to_the_images_as_linear_interpolation_has_it(dims: int) -> None:
+    """Of a field that is linear in the world nothing is lost; both grids have the same outer faces."""
+    image = oblique_grid(dims)
+    matrix = matrix_of_grid(image)
+    coarse_size = [s // 2 for s in SIZE[:dims]]
+    factors = np.array(SIZE[:dims]) / coarse_size
+    coarse = matrix.copy()
+    coarse[:dims, dims] += matrix[:dims, :dims] @ ((factors - 1) / 2)
+    coarse[:dims, :dims] *= factors
+    slopes, offset = np.array([[0.1, 0.05, 0], [-0.2, 0.1, 0.02], [0.03, 0, -0.1]])[:dims, :dims], np.arange(dims) + 1.0
+    voxels = np.stack(np.meshgrid(*map(np.arange, coarse_size), indexing="ij")).reshape(dims, -1)
+    points = coarse[:dims, :dims] @ voxels + coarse[:dims, dims:]
+    vectors = slopes @ points + offset[:, None]
+    displacement = (np.linalg.inv(coarse[:dims, :dims]) @ vectors).reshape(dims, *coarse_size)
+    field = after_affine(displacement_to_itk(displacement, grid_of(coarse_size, coarse)), identity(image), image)
+    assert field.GetSize() == image.GetSize()
+    assert field.GetOrigin() == image.GetOrigin()
+    # Beyond the centres of the outermost voxels of the coarse grid, a voxel of the fine one, it is not linear.
+    for index in ([1, 1, 1], [6, 8, 5], [s - 2 for s in SIZE]):
+        point = np.array(image.TransformIndexToPhysicalPoint(index[:dims]))
+        assert field[index[:dims]] == pytest.approx(slopes @ point + offset, abs=1e-6)
+    # Nor is it 0 there, at the corner of the image, as ITK has it outside of a field.
+    assert np.linalg.norm(field[[0] * dims]) > 1
 
 
 def test_a_displacement_comes_back_from_its_file(tmp_path: Path) -> None:

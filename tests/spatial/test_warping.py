@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from shared.spatial.warping import compose, integrate, resize_displacement, warp
+from shared.spatial.warping import compose, integrate, resize, resize_displacement, warp
 
 SIZES = [(9, 12), (7, 8, 6)]
 
@@ -160,3 +160,17 @@ def test_a_resized_displacement_is_in_voxels_of_its_new_grid(size: tuple[int, ..
     torch.testing.assert_close(resize_displacement(doubling(size), new), doubling(new), rtol=1e-5, atol=1e-4)
     field = smooth(size, 1.0)
     assert resize_displacement(field, size) is field
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4])
+def test_a_coarser_grid_shows_a_ramp_where_it_was(stride: int) -> None:
+    ramp = torch.linspace(0, 1, 33).reshape(1, 1, 33, 1).expand(1, 1, 33, 24)
+    small = resize(ramp, (33 // stride, 24))
+    inner = slice(2, -2)  # at the ends the window has voxels on one side only
+    expected = torch.linspace(0, 1, 33 // stride)[inner]
+    torch.testing.assert_close(small[0, 0, inner, 3], expected, rtol=0, atol=1e-5)
+    assert resize(ramp, (33, 24)) is ramp
+
+
+def test_a_coarser_grid_keeps_a_constant_up_to_its_border() -> None:
+    torch.testing.assert_close(resize(torch.ones(1, 2, 21, 16, 10), (10, 8, 5)), torch.ones(1, 2, 10, 8, 5))
