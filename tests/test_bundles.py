@@ -200,12 +200,13 @@ common = dict(meta_file=root + "/configs/metadata.json", config_file=root + "/co
 verify_net_in_out("network_def", device="cpu", **common)
 onnx_export("network_def", filepath="model.onnx", ckpt_file=root + "/models/model.pt", **common)
 image = create_workflow(config_file=common["config_file"], workflow_type="infer").dataset[0]["image"].as_tensor()[None]
-shape = [d if isinstance(d, int) else image.shape[i] for i, d in enumerate(
-    onnxruntime.InferenceSession("model.onnx").get_inputs()[0].shape)]
+session = onnxruntime.InferenceSession("model.onnx")
+(entry,) = session.get_inputs()
+shape = [d if isinstance(d, int) else image.shape[i] for i, d in enumerate(entry.shape)]
 image = torch.nn.functional.interpolate(image, size=shape[2:])
 with torch.no_grad():
     expected = network(image).numpy()
-given = onnxruntime.InferenceSession("model.onnx").run(None, {{"x": image.numpy()}})[0]
+(given,) = session.run(None, {{entry.name: image.numpy()}})
 # Both compute in float32; sums over some thousand products differ in their last bits.
 np.testing.assert_allclose(given, expected, rtol=1e-3, atol=1e-3)
 print("all well")
