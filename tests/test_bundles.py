@@ -259,6 +259,7 @@ def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_d
         options["crops_per_image"] = 1  # an epoch sees each case once
     if "pairs_per_epoch" in config(bundle, "train"):
         options["pairs_per_epoch"] = 4  # as many as there are cases to train on in the other bundles
+        options["patch_size"] = [24] * dims  # the guide's deepest level needs more than one voxel
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
