@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet clean
+.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet reproduce-nodeo clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -26,7 +26,7 @@ demo: setup  ## Run a bundle on its samples and say where the pictures are
 bundle: demo  ## The same for the bundle B=name
 
 test: setup  ## Run the tests
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -n 2 -m "not slow"
 
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
@@ -47,6 +47,9 @@ bench: setup  ## Time the bundle B=name beside its peers, as ratios, in one run
 STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)
 reproduce-multiresunet: setup  ## Hours: test the MultiResUNet paper's claims on data/em_membrane, or your D=folder
 	$(RUN) -W ignore scripts/reproduce_multiresunet.py $(STUDY)
+
+reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d, or your D=folder
+	$(RUN) -W ignore scripts/reproduce_nodeo.py $(if $(D),--dataset_dir $(D)) $(ARGS)
 
 clean:  ## Remove .venv and what the tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

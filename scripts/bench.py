@@ -35,7 +35,7 @@ def segmentation_runs(workflow: Any, image: Tensor) -> Runs:
         dims, channels, classes, kernel_size=[3] * 4, strides=[1, 2, 2, 2], upsample_kernel_size=[2] * 3,
         filters=[32, 64, 128, 256], res_block=False,
     )  # fmt: skip
-    padded = nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % 16)])  # as those need it
+    padded = pad(image, 16)  # as those need it
     return {
         f"ours: {type(ours).__name__}": partial(ours, image),
         "MONAI BasicUNet": partial(basic.eval(), padded),
@@ -48,16 +48,44 @@ def registration_runs(workflow: Any, pair: Tensor) -> Runs:
     network, inferer = (workflow.parser.get_parsed_content(key) for key in ("network", "inferer"))
     refining = type(inferer)(inferer.loss, refine_steps=50, learning_rate=inferer.learning_rate)
     widths = (16, 32, 32, 32, 32, 32)
-    monai = VoxelMorph(VoxelMorphUNet(pair.ndim - 2, 2, 32, widths, widths[::-1])).eval()
-    moving, fixed = (sitk.GetImageFromArray(image.numpy()) for image in pair[0])
-    demons = sitk.DiffeomorphicDemonsRegistrationFilter()
-    demons.SetNumberOfIterations(100)
+    backbone = VoxelMorphUNet(pair.ndim - 2, 2, 32, widths, widths[::-1])
+    monai = VoxelMorph(backbone, spatial_dims=pair.ndim - 2).eval()
     return {
         "ours: VoxelMorph": partial(inferer, pair, network.eval()),
         "ours, 50 refinement steps": partial(refining, pair, network),
-        "MONAI VoxelMorph": partial(monai, pair[:, :1], pair[:, 1:]),
-        "SimpleITK diffeomorphic demons, 100 iterations": partial(demons.Execute, fixed, moving),
+        "MONAI VoxelMorph": partial(monai, *pad(pair, 32).split(1, dim=1)),
+        **demons(pair),
     }
+
+
+def pad(image: Tensor, multiple: int) -> Tensor:
+    return nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % multiple)])
+
+
+def optimisation_runs(workflow: Any, pair: Tensor) -> Runs:
+    """The bundle's fast preset, a twentieth of the paper's 300 steps, and SimpleITK's demons."""
+    presets = workflow.parser.get_parsed_content("network_def#presets")
+    published = presets["paper"]
+    published.steps = published.steps // 20
+    return {
+        "ours: preset fast": partial(presets["fast"], pair),
+        "ours: preset paper, 15 of 300 steps": partial(published, pair),
+        **demons(pair),
+    }
+
+
+def demons(pair: Tensor) -> Runs:
+    moving, fixed = (sitk.GetImageFromArray(image.numpy()) for image in pair[0])
+    method = sitk.DiffeomorphicDemonsRegistrationFilter()
+    method.SetNumberOfIterations(100)
+    return {"SimpleITK diffeomorphic demons, 100 iterations": partial(method.Execute, fixed, moving)}
+
+
+RUNS = {
+    "_segmentation": segmentation_runs,
+    "_voxelmorph_registration": registration_runs,
+    "_nodeo_registration": optimisation_runs,
+}
 
 
 def main() -> None:
@@ -72,7 +100,7 @@ def main() -> None:
     workflow = create_workflow(config_file=str(config), workflow_type="infer", device="cpu")
     image = workflow.dataset[0]["image"].as_tensor()[None]
     with torch.no_grad():
-        of_task = registration_runs if arguments.bundle.endswith("_registration") else segmentation_runs
+        (of_task,) = (make for ending, make in RUNS.items() if arguments.bundle.endswith(ending))
         runs = of_task(workflow, image)
         times: dict[str, list[float]] = {name: [] for name in runs}
         for round_number in range(arguments.rounds + 2):

@@ -1,6 +1,5 @@
 """The drawn brains of the brain bundle: made again alike, mirrored, and on the side that their labels say."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,6 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tests.running import script
+
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "brain_mr_voxelmorph_registration"
 SAMPLES = BUNDLE / "sample_data"
@@ -17,13 +18,7 @@ SAMPLES = BUNDLE / "sample_data"
 
 @pytest.fixture(scope="module")
 def phantom() -> ModuleType:
-    """scripts/make_brain_phantom.py, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("brain_phantom", ROOT / "scripts" / "make_brain_phantom.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("make_brain_phantom")
 
 
 @pytest.fixture(scope="module")

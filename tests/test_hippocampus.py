@@ -9,10 +9,10 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from monai.bundle import create_workflow
 
 from shared.errors import input_error_behind
 from shared.files import read_table
+from tests.running import run_here
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "hippocampus_mr_segmentation"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "hippocampus"
@@ -20,16 +20,7 @@ SAMPLE = BUNDLE / "sample_data" / "imagesTr" / "hippocampus_001.nii.gz"
 
 
 def segment(dataset_dir: Path, output_dir: Path, config: str = "inference", **options: Any) -> Path:
-    workflow = create_workflow(
-        config_file=str(BUNDLE / "configs" / f"{config}.json"),
-        workflow_type="infer",
-        dataset_dir=str(dataset_dir),
-        output_dir=str(output_dir),
-        device="cpu",
-        **options,
-    )
-    workflow.run()
-    return output_dir
+    return run_here(BUNDLE, output_dir, config, dataset_dir=dataset_dir, **options)
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:

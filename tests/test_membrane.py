@@ -1,6 +1,5 @@
 """The membrane bundle: pictures of every format and size, its figures, and what it refuses."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -16,11 +15,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
-from monai.bundle import create_workflow
 from PIL import Image
 
 from shared.errors import input_error_behind
 from shared.files import read_table
+from tests.running import run_here, script
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "membrane_em_segmentation"
@@ -30,16 +29,7 @@ SAMPLE = SAMPLES / "images" / "phantom_2.png"  # 333 × 517: odd, and not a squa
 
 
 def segment(dataset_dir: Path, output_dir: Path, config: str = "inference", **options: Any) -> Path:
-    workflow = create_workflow(
-        config_file=str(BUNDLE / "configs" / f"{config}.json"),
-        workflow_type="infer",
-        dataset_dir=str(dataset_dir),
-        output_dir=str(output_dir),
-        device="cpu",
-        **options,
-    )
-    workflow.run()
-    return output_dir
+    return run_here(BUNDLE, output_dir, config, dataset_dir=dataset_dir, **options)
 
 
 def read(path: Path) -> np.ndarray:
@@ -59,13 +49,7 @@ def jaccard(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def phantom() -> ModuleType:
-    """scripts/make_membrane_phantom.py, which is no part of a package."""
-    spec = importlib.util.spec_from_file_location("phantom", ROOT / "scripts" / "make_membrane_phantom.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("make_membrane_phantom")
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from monai.bundle import create_workflow
 from PIL import Image
 
 from shared.errors import input_error_behind
 from shared.files import read_table
+from tests.running import run_here
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BRAIN, HIPPOCAMPUS = BUNDLES / "brain_mr_voxelmorph_registration", BUNDLES / "hippocampus_mr_voxelmorph_registration"
@@ -27,21 +27,9 @@ each_bundle = pytest.mark.parametrize(
 )
 
 
-def run(bundle: Path, output_dir: Path, config: str = "inference", **options: Any) -> Path:
-    workflow = create_workflow(
-        config_file=str(bundle / "configs" / f"{config}.json"),
-        workflow_type="train" if config == "train" else "infer",
-        output_dir=str(output_dir),
-        device="cpu",
-        **{name: str(value) if isinstance(value, Path) else value for name, value in options.items()},
-    )
-    workflow.run()
-    return output_dir
-
-
 def register(bundle: Path, pair: list[Path], output_dir: Path, **options: Any) -> Path:
     """The folder of the one pair's results."""
-    out = run(bundle, output_dir, moving=pair[0], fixed=pair[1], pictures=False, **options)
+    out = run_here(bundle, output_dir, moving=pair[0], fixed=pair[1], pictures=False, **options)
     return next(path for path in out.iterdir() if path.is_dir())
 
 
@@ -57,7 +45,7 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
 def test_the_moved_image_is_more_like_the_fixed_one_and_the_field_does_not_fold(
     bundle: Path, pair: list[Path], tmp_path: Path
 ) -> None:
-    run(bundle, tmp_path / "out")
+    run_here(bundle, tmp_path / "out")
     rows = read_table(tmp_path / "out" / "summary.csv")
     assert len(rows) == 2
     for row in rows:
@@ -118,7 +106,7 @@ def test_pictures_and_slices_of_any_size_are_registered(tmp_path: Path) -> None:
     moving, fixed = (sitk.ReadImage(str(tmp_path / f"{i}.png"), sitk.sitkFloat32) for i in (0, 1))
     transform = sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
     moved = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, transform))
-    np.testing.assert_allclose(voxels(folder / "moved.nii.gz")[..., 0].T, moved, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(voxels(folder / "moved.nii.gz").T, moved, rtol=0, atol=1e-3)
     assert likeness(moved, sitk.GetArrayFromImage(fixed)) > likeness(
         sitk.GetArrayFromImage(moving), sitk.GetArrayFromImage(fixed)
     )
@@ -162,15 +150,15 @@ def test_resuming_leaves_finished_pairs_alone(tmp_path: Path) -> None:
     register(BRAIN, BRAINS, tmp_path / "out")
     field = next((tmp_path / "out").glob("*/displacement.nii.gz"))
     before = field.stat().st_mtime_ns
-    run(BRAIN, tmp_path / "out", moving=BRAINS[0], fixed=BRAINS[1], pictures=False, resume=True)
+    run_here(BRAIN, tmp_path / "out", moving=BRAINS[0], fixed=BRAINS[1], pictures=False, resume=True)
     assert field.stat().st_mtime_ns == before
     (row,) = read_table(tmp_path / "out" / "summary.csv")
     assert float(row["displacement_mm"]) > 0
 
 
 def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
-    run(BRAIN, tmp_path / "out", pictures=False)
-    run(BRAIN, tmp_path / "scores", "evaluate")
+    run_here(BRAIN, tmp_path / "out", pictures=False)
+    run_here(BRAIN, tmp_path / "scores", "evaluate")
     told, scored = (read_table(tmp_path / name) for name in ("out/summary.csv", "scores/metrics.csv"))
     for a, b in zip(told, scored, strict=True):
         for key in ("dice_before", "dice_after", "sd_log_jacobian", "displacement_mm"):
@@ -184,7 +172,7 @@ def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
 
 def small(bundle: Path, tmp_path: Path, **options: Any) -> Path:
     settings = {"max_epochs": 1, "pairs_per_epoch": 4, "batch_size": 2, "network_def#filters": [4, 8]}
-    return run(bundle, tmp_path / "run", "train", **{**settings, **options})
+    return run_here(bundle, tmp_path / "run", "train", **{**settings, **options})
 
 
 @each_bundle
@@ -205,10 +193,13 @@ def test_training_needs_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_small_network_learns_to_register_the_samples(tmp_path: Path) -> None:
-    folder = small(
-        BRAIN, tmp_path, max_epochs=6, pairs_per_epoch=16, val_interval=6, learning_rate=0.01, ema_momentum=0.5
-    )
-    (row,) = [row for row in read_table(folder / "metrics.csv") if row["pair_score"]]
-    before = np.mean([float(r["dice_before"]) for r in read_table(run(BRAIN, tmp_path / "o") / "summary.csv")])
-    # Two phantoms to train on and two others to score; moved by nothing they overlap as much as `before`.
-    assert float(row["pair_score"]) > before + 0.05
+    """Two phantoms to train on, two others to score."""
+    settings: dict[str, Any] = {"network_def#filters": [8, 16, 32], "pairs_per_epoch": 16, "smoothness": 0.1}
+    scores = []
+    for name, epochs, rate in (("before", 1, 1e-9), ("after", 6, 0.005)):
+        folder = small(
+            BRAIN, tmp_path / name, max_epochs=epochs, val_interval=epochs, learning_rate=rate, ema_momentum=0.5,
+            **settings,
+        )  # fmt: skip
+        scores.append(float(read_table(folder / "metrics.csv")[-1]["pair_score"]))
+    assert scores[1] > scores[0] + 0.02

@@ -11,6 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from shared.data.cases import Case
+from shared.engines.processes import is_first_process, merged, own_share
 from shared.engines.weights import load_weights
 from shared.errors import InputError
 from shared.files import read_table, write_table
@@ -65,7 +66,8 @@ class WeightsLoader:
 class CaseReport:
     """Hand each finished case to `task` and keep a table of all of them, up to date after every case.
 
-    pending: the cases to run; with `resume` those are left out whose results lie there already.
+    pending: the cases to run, of several processes those that are this one's; with `resume` those are left out whose
+    results lie there already. The first process writes, and in the end for all.
     table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
     """
 
@@ -93,7 +95,7 @@ class CaseReport:
             if figures is not None:
                 self._note(case["case"], seconds.get(case["case"], ""), figures=figures)
         self.order = [case["case"] for case in cases]
-        self.pending = [case for case in cases if case["case"] not in self.rows]
+        self.pending = [case for case in own_share(cases) if case["case"] not in self.rows]
         self.started = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -106,6 +108,9 @@ class CaseReport:
 
     def finish(self) -> None:
         """Write and print the table. Raises InputError where a case failed, so that the exit code is 1."""
+        self.rows = merged(self.rows)
+        if not is_first_process():
+            return
         rows = self._write()
         self.task.conclude(rows)
         failed = [row for row in rows if row["status"] != "ok"]
@@ -132,13 +137,14 @@ class CaseReport:
         try:
             if "error" in result:
                 raise result["error"]
-            result = {**engine.state.batch[0], **result, "network_seconds": engine.state.network_seconds}
+            result = {"network_seconds": engine.state.network_seconds, **engine.state.batch[0], **result}
             figures, message = self.task.process(result), ""
         except InputError as error:
             figures, message = {}, str(error)
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, message=message, figures=figures)
-        self._write()
+        if is_first_process():
+            self._write()
 
     def _note(self, case: str, seconds: float | str, *, message: str = "", figures: Figures | None = None) -> None:
         status = "failed" if message else "ok"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from shared.errors import InputError
 from shared.layers.smoothing import Smoothing
 from shared.losses.fields import diffusion, folding
 from shared.losses.ncc import ncc_loss
@@ -15,13 +16,20 @@ from shared.spatial.flows import flow
 from shared.spatial.warping import integrate, resize, resize_displacement, voxel_coordinates, warp
 
 
+def preset(name: str, presets: Mapping[str, nn.Module]) -> nn.Module:
+    """The one of `presets` that is called `name`. Raises InputError for another name."""
+    if name not in presets:
+        raise InputError("--preset", expected=f"one of {', '.join(presets)}", got=repr(name), fix="choose one of these")
+    return presets[name]
+
+
 class CoarseToFine(nn.Module):
     """Displacements (B, D, *S) of pairs (B, 2, *S), in voxels, by optimising a velocity field for each, level by level.
 
     The flow is NODEO's, of a velocity that depends on the place alone; it is solved by scaling and squaring.
-    levels: {"image_stride", "velocity_stride", "window", "steps", "learning_rate"} each: images are shrunk by the one,
-    the velocity has a vector in the other's voxels, `window` is that of the NCC in voxels of the shrunk images, and
-    Adam takes `steps` steps at most of `learning_rate` voxels of the velocity's grid.
+    levels: for "2" and "3" dimensions, {"image_stride", "velocity_stride", "window", "steps", "learning_rate"} each:
+    images are shrunk by the one, the velocity has a vector in the other's voxels, `window` is that of the NCC in voxels
+    of the shrunk images, and Adam takes `steps` steps at most of `learning_rate` voxels of the velocity's grid.
     smoothness, folds, magnitude: weights of the velocity's diffusion, of what det J lacks to 0, and of its square.
     patience: a level ends after so many steps without a better loss by `tolerance`.
     Source: Wu et al., NODEO, CVPR 2022, for the loss; Arsigny et al., MICCAI 2006, for the solver.
@@ -29,9 +37,9 @@ class CoarseToFine(nn.Module):
 
     def __init__(
         self,
-        levels: Sequence[Mapping[str, Any]],
+        levels: Mapping[str, Sequence[Mapping[str, Any]]],
         *,
-        smoothness: float = 0.3,
+        smoothness: float = 0.4,
         folds: float = 0.0,
         magnitude: float = 0.0,
         squarings: int = 5,
@@ -50,7 +58,7 @@ class CoarseToFine(nn.Module):
     def forward(self, pair: Tensor) -> Tensor:
         size = pair.shape[2:]
         velocity = pair.new_zeros(len(pair), len(size), *[2] * len(size))
-        for level in self.levels:
+        for level in self.levels[str(len(size))]:
             images = resize(pair, [max(2, s // level["image_stride"]) for s in size])
             start = resize_displacement(velocity, [max(2, s // level["velocity_stride"]) for s in size])
             velocity = start.detach().requires_grad_()
@@ -76,7 +84,8 @@ class Nodeo(nn.Module):
 
     The defaults are those of the paper and its code: one Euler step, weights λ₁ `folds`, λ₂ `magnitude` and λ₃
     `gradient`, an averaging window of 15 voxels, NCC in windows of 21, 300 steps of Adam.
-    solver, steps_of_flow, adjoint: see `flow`. smoothing: "average", "gaussian" or "none".
+    solver, steps_of_flow, adjoint: see `flow`. smoothing: "average", "gaussian" or "none". field_stride: the flow is
+    that of a grid coarser by this, and brought to the images' resolution. network: more arguments of NodeoVelocity.
     Source: Wu et al., NODEO, CVPR 2022, sec. 3 and 4.1, and its reference code.
     """
 
@@ -93,8 +102,10 @@ class Nodeo(nn.Module):
         solver: str = "euler",
         steps_of_flow: int = 1,
         adjoint: bool = False,
+        field_stride: int = 1,
         steps: int = 300,
         learning_rate: float = 0.005,
+        network: Mapping[str, Any] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -102,8 +113,10 @@ class Nodeo(nn.Module):
         self.window = window
         self.smoothing = Smoothing(smoothing, smoothing_width, smoothing_passes)
         self.solving: dict[str, Any] = {"solver": solver, "steps": steps_of_flow, "adjoint": adjoint}
+        self.field_stride = field_stride
         self.steps = steps
         self.learning_rate = learning_rate
+        self.network = dict(network or {})
         self.seed = seed
 
     def forward(self, pair: Tensor) -> Tensor:
@@ -111,14 +124,15 @@ class Nodeo(nn.Module):
 
     def _register(self, pair: Tensor) -> Tensor:
         size = pair.shape[2:]
+        coarse = [max(2, s // self.field_stride) for s in size]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = NodeoVelocity(len(size), size, smoothing=self.smoothing).to(pair.device)
-        start = torch.stack(voxel_coordinates(pair.new_zeros(1, len(size), *size)), dim=1)
-        start = start.expand(1, len(size), *size).contiguous()
+            network = NodeoVelocity(len(size), coarse, smoothing=self.smoothing, **self.network).to(pair.device)
+        start = torch.stack(voxel_coordinates(pair.new_zeros(1, len(size), *coarse)), dim=1)
+        start = start.expand(1, len(size), *coarse).contiguous()
 
         def displacement() -> Tensor:
-            return flow(network, start, **self.solving) - start
+            return resize_displacement(flow(network, start, **self.solving) - start, size)
 
         def loss() -> Tensor:
             field = displacement()

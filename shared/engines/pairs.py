@@ -9,6 +9,7 @@ from ignite.metrics import Average
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
+from shared.errors import InputError
 from shared.losses.ncc import ncc_loss
 from shared.metrics.registration import label_dice, regularity
 from shared.nets.voxelmorph import VoxelMorph
@@ -22,16 +23,28 @@ class BothWays(nn.Module):
     the network has a guide, also "guide", its logits.
     back: without it, only "there", in two thirds of the time a step. stride: they are on a grid coarser by this, in
     voxels of that, and so is the loss: half the time a step with 2, for the first part of a training.
+    learn: "all"; "guide", which alone is computed, to be learned first; or "velocity", the rest, with the guide as it
+    is. What is not learned takes no gradient. Raises InputError for another part, or where there is no guide.
     """
 
-    def __init__(self, network: VoxelMorph, *, back: bool = True, stride: int = 1) -> None:
+    def __init__(self, network: VoxelMorph, *, back: bool = True, stride: int = 1, learn: str = "all") -> None:
         super().__init__()
+        parts = ["all", "guide", "velocity"] if network.guide else ["all"]
+        if learn not in parts:
+            raise InputError("--learn", expected=f"one of {', '.join(parts)}", got=repr(learn), fix="choose one")
         self.network = network
         self.stride = stride
+        self.learn = learn
         self.signs = {"there": 1, "back": -1} if back else {"there": 1}
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(learn in ("all", "guide" if name.startswith("guide.") else "velocity"))
 
     def forward(self, pair: Tensor) -> dict[str, Tensor]:
+        if self.learn == "guide":
+            return {"guide": self.network.segmented(pair)}
         found = self.network.guided(pair)
+        if self.learn == "velocity":
+            found.pop("guide", None)
         velocity = found["velocity"].float()
         size = [s // self.stride for s in pair.shape[2:]]
         ways = {way: self.network.displacement(sign * velocity, size) for way, sign in self.signs.items()}

@@ -177,8 +177,8 @@ class RegistrationWriter:
 class RegistrationScorer:
     """Score each pair, by label where there are labels, and sum up over the pairs.
 
-    A result must hold what `ReadPaird` gives, and "pred": two displacements after one another, (2 D, *S), in voxels of
-    its grid: there, and back again, by which inverse_consistency is measured, in voxels. class_names: of the labels,
+    A result must hold what `ReadPaird` gives, and "pred": the displacement (D, *S), in voxels of its grid, or two after
+    one another, there and back again, by which inverse_consistency is measured, in voxels. class_names: of the labels,
     by id; one without a name is called by its id. Writes metrics.json (statistics of each metric), scores.png, and
     pictures of the `worst` pairs.
     """
@@ -193,10 +193,11 @@ class RegistrationScorer:
         return None  # nothing is written of a pair alone
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        there, back = result["pred"].cpu().chunk(2)
+        there, *back = result["pred"].cpu().split(result["pred"].ndim - 1)
         pair = RegisteredPair(result, field_of(result, there, read_for_itk(result["fixed"])))
         figures = {"seconds": result["network_seconds"], **pair.figures()}
-        figures["inverse_consistency"] = round(inverse_consistency(there[None], back[None]), DIGITS)
+        if back:
+            figures["inverse_consistency"] = round(inverse_consistency(there[None], back[0][None]), DIGITS)
         for when, dice in pair.overlaps().items():
             figures |= {f"dice_{when}_{self._name(label)}": round(value, DIGITS) for label, value in dice.items()}
         rank = figures.get("dice_after", -figures["folds_percent"])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.data import Dataset
 from monai.engines import Evaluator
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from shared.bundle import resolved_config
 from shared.data.dataset import PairDataset, SeededCacheDataset
+from shared.engines.processes import is_first_process
 from shared.engines.weights import half_state_dict
 from shared.errors import InputError, one_line
 from shared.files import write_atomically, write_json, write_table
@@ -66,9 +66,9 @@ class TrainingRecord:
     """Keep a run's state and story in `output_dir`, and continue from there with `resume`.
 
     Writes config.json; after each epoch last.pt (everything needed to go on), metrics.csv and TensorBoard events; after
-    each validation training.png, and model.pt where the validator's key metric is the best so far: the state dict of
-    `model` in half precision. Attach it after the ValidationHandler, in every process: the first one writes. The last
-    epoch is validated in any case.
+    each validation training.png, and model.pt where the validator's key metric is not below the best so far: the state
+    dict of `model` in half precision. Attach it after the ValidationHandler, in every process: the first one writes.
+    The last epoch is validated in any case.
     parts: what last.pt holds, each with state_dict and load_state_dict.
     Raises InputError where `output_dir` holds another run and `resume` is off, or its last.pt does not fit.
     """
@@ -156,7 +156,7 @@ class TrainingRecord:
         self.history.append(row)
         if not is_first_process():
             return
-        if validated and row[key] > best:
+        if validated and row[key] >= best:
             write_atomically(self.output_dir / "model.pt", lambda path: torch.save(half_state_dict(self.model), path))
         if self.events is None:
             self.events = SummaryWriter(str(self.output_dir))
@@ -170,8 +170,3 @@ class TrainingRecord:
         write_atomically(self.last, lambda path: torch.save(state, path))
         told = f"epoch {row['epoch']}/{engine.state.max_epochs}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"
         print(told + (f"  {key} {row[key]:.4f} (best {max(best, row[key]):.4f})" if validated else ""), flush=True)
-
-
-def is_first_process() -> bool:
-    """Whether this is the process that writes: the only one, or rank 0 of several."""
-    return not dist.is_initialized() or dist.get_rank() == 0

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from monai.losses import DiceCELoss, GlobalMutualInformationLoss
+from monai.losses import GlobalMutualInformationLoss
 from torch import Tensor, nn
 
 from shared.errors import InputError
@@ -27,8 +26,9 @@ class RegistrationLoss(nn.Module):
     similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
     alone, overlap is bought by swelling what is moved.
     ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
-    are not drawn to one another. guidance: weight of the guide's Dice and cross-entropy, where it has labels to learn.
-    Raises InputError for labels that the guide has no class for.
+    are not drawn to one another. guidance: weight of the guide's Dice and cross-entropy, where it has labels to learn;
+    without displacements they are all of the loss.
+    Raises InputError for labels that the guide has no class for, or where there is nothing to learn from.
     Source: Balakrishnan et al., IEEE TMI 38 (2019), eq. 3 and 9; both ways as in Dalca et al., Medical Image Analysis
     57 (2019).
     """
@@ -48,15 +48,18 @@ class RegistrationLoss(nn.Module):
         self.overlap = overlap
         self.ignore_zeros = ignore_zeros
         self.guidance = guidance
-        self.segmentation = DiceCELoss(to_onehot_y=True, softmax=True, batch=True)
 
     def forward(self, registered: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
         ways = {"there": (0, 1), "back": (1, 0)}  # which image, or label, is moved onto which
         losses = [self._of_one_way(registered[way], batch, *ways[way]) for way in ways if way in registered]
-        loss = torch.stack(losses).mean() + self.smoothness * diffusion(registered["velocity"])
+        terms = []
+        if losses:
+            terms += [torch.stack(losses).mean(), self.smoothness * diffusion(registered["velocity"])]
         if "guide" in registered and "label" in batch:
-            loss = loss + self.guidance * self._of_guide(registered["guide"], batch["label"])
-        return loss
+            terms.append(self.guidance * self._of_guide(registered["guide"], batch["label"]))
+        if not terms:
+            raise InputError("--learn", expected="labels, from which a guide learns", got="none", fix="add label maps")
+        return torch.stack(terms).sum()
 
     def _of_one_way(self, displacement: Tensor, batch: Mapping[str, Tensor], moving: int, fixed: int) -> Tensor:
         images = resize(batch["image"], displacement.shape[2:]).split(1, dim=1)
@@ -68,16 +71,22 @@ class RegistrationLoss(nn.Module):
         return loss
 
     def _of_guide(self, logits: Tensor, label: Tensor) -> Tensor:
-        logits = logits.unflatten(1, (2, -1)).flatten(0, 1)
-        every_other: Any = (..., *[slice(None, None, 2)] * (label.ndim - 2))
-        halves = label[every_other].flatten(0, 1)[:, None]
-        if int(halves.max()) >= logits.shape[1]:
+        """Cross-entropy and 1 - Dice, with the share that each class has of a voxel of the guide's."""
+        logits = logits.float().unflatten(1, (2, -1)).flatten(0, 1)
+        classes = logits.shape[1]
+        if int(label.max()) >= classes:
             raise InputError(
-                "label", expected=f"ids from 0 to {logits.shape[1] - 1}, which the guide segments",
-                got=int(halves.max()), fix="give as many --network_def#guide_classes",
+                "label", expected=f"ids from 0 to {classes - 1}, which the guide segments",
+                got=int(label.max()), fix="give as many --network_def#guide_classes",
             )  # fmt: skip
-        loss: Tensor = self.segmentation(logits, halves)
-        return loss
+        maps = F.one_hot(label.flatten(0, 1).long(), classes).movedim(-1, 1).float()
+        shares = resize(maps, logits.shape[2:])
+        inside = tuple(range(2, logits.ndim))
+        probabilities = logits.softmax(dim=1)
+        overlap = 2 * (probabilities * shares).sum((0, *inside))
+        total = (probabilities.square() + shares.square()).sum((0, *inside))
+        dice = (overlap / total.clamp(min=1e-6))[1:].mean()
+        return F.cross_entropy(logits, shares) + 1 - dice
 
     def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
         if not self.ignore_zeros:

@@ -18,8 +18,8 @@ class VoxelMorph(nn.Module):
     filters: of each level of the U-Net, from the velocity's resolution down.
     half_resolution: the velocity has half the images' resolution; much faster, and smoother.
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
-    guide_filters: of a second, smaller U-Net that segments each image into `guide_classes`, at half the resolution, and
-    whose probabilities the first one sees besides the images; none, and there is no guide.
+    guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
+    convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
     Untrained, it is the identity. Raises ValueError where there is not one output a dimension.
     Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
     Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
@@ -48,8 +48,10 @@ class VoxelMorph(nn.Module):
         options: dict[str, Any] = {"block": "plain", "skip": "plain", "norm": norm, "act": act}
         self.guide = None
         if guide_filters:
+            first = guide_filters[0] // 2
             self.guide = nn.Sequential(
-                Convolution(spatial_dims, 1, guide_filters[0], strides=2, adn_ordering="A", act=act),
+                Convolution(spatial_dims, 1, first, adn_ordering="A", act=act),
+                Convolution(spatial_dims, first, guide_filters[0], strides=2, adn_ordering="A", act=act),
                 MultiResUNet(spatial_dims, guide_filters[0], guide_classes, filters=guide_filters, **options),
             )
         seen = filters[0] + (2 * guide_classes if guide_filters else 0)
@@ -72,9 +74,15 @@ class VoxelMorph(nn.Module):
         features = self.reduce(pair)
         if self.guide is None:
             return {"velocity": self.unet(features)}
-        logits = torch.cat([self.guide(image) for image in pair.split(1, dim=1)], dim=1)
+        logits = self.segmented(pair)
         probabilities = [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
         return {"velocity": self.unet(torch.cat([features, *probabilities], dim=1)), "guide": logits}
+
+    def segmented(self, pair: Tensor) -> Tensor:
+        """The guide's logits (B, 2 K, *S/2) of a pair (B, 2, *S), moving and fixed. Raises ValueError without one."""
+        if self.guide is None:
+            raise ValueError("expected a network with guide_filters")
+        return torch.cat([self.guide(image) for image in pair.split(1, dim=1)], dim=1)
 
     def displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         """The displacement on the grid of the images, (B, D, *size); that of `-velocity` is its inverse."""

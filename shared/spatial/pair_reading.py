@@ -122,7 +122,7 @@ def axes_toward(path: str | Path, codes: Sequence[str]) -> np.ndarray:
 
     codes: a letter each of R or L, A or P, S or I. A slice is turned toward those two that it has.
     """
-    image = read_image(path)
+    image = _volume(path)
     wanted = nib.orientations.axcodes2ornt(codes)
     turn = nib.orientations.ornt_transform(nib.io_orientation(np.asarray(image.affine)), wanted)
     if 1 in image.shape[1:]:
@@ -141,12 +141,20 @@ def check_plane_or_volume(image: sitk.Image, path: str, spatial_dims: int) -> No
 
 def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:
     """One image of a pair, or with `as_ids` its label map, as ITK has it. Raises InputError where it is unusable."""
-    image = read_image(path, as_ids=as_ids)
+    image = _volume(path, as_ids=as_ids)
     if as_ids:
         return to_itk(image)
     image = match_channels(image, path, 1)
     check_intensities(image, path)
     return to_itk(image)
+
+
+def _volume(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
+    """What `read_image` gives; a NIfTI file of two dimensions is a volume of one slice."""
+    image = read_image(path, as_ids=as_ids)
+    if image.ndim == 3 and not is_raster(path):
+        image = image.unsqueeze(-1)  # type: ignore[assignment]  # of a MetaTensor it is one
+    return image
 
 
 def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:

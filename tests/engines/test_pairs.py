@@ -9,6 +9,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from shared.engines.pairs import BothWays, PairFigure, pair_figure, prepare_pair
+from shared.errors import InputError
 from shared.metrics.registration import regularity
 from shared.nets.voxelmorph import VoxelMorph
 
@@ -50,6 +51,24 @@ def test_a_stride_gives_the_ways_on_a_coarser_grid_in_voxels_of_that() -> None:
     assert torch.equal(both["velocity"], velocity)
     assert torch.equal(both["there"], network.displacement(velocity, (12, 8)))
     assert torch.equal(both["back"], network.displacement(-velocity, (12, 8)))
+
+
+@pytest.mark.parametrize("learn", ["all", "guide", "velocity"])
+def test_only_what_is_to_be_learned_takes_gradients(learn: str) -> None:
+    network = VoxelMorph(2, filters=(8, 8), guide_filters=(4, 8), guide_classes=3)
+    torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
+    found = BothWays(network, learn=learn)(torch.rand(2, 2, 16, 12))
+    assert found.keys() == {
+        "all": {"velocity", "there", "back", "guide"}, "guide": {"guide"}, "velocity": {"velocity", "there", "back"},
+    }[learn]  # fmt: skip
+    torch.stack([value.square().sum() for value in found.values()]).sum().backward()
+    learned = {name.split(".")[0] for name, p in network.named_parameters() if p.grad is not None}
+    assert learned == {"all": {"guide", "reduce", "unet"}, "guide": {"guide"}, "velocity": {"reduce", "unet"}}[learn]
+
+
+def test_a_guide_that_is_not_there_cannot_be_learned() -> None:
+    with pytest.raises(InputError, match=r"\A--learn: expected one of all, got 'guide'"):
+        BothWays(VoxelMorph(2, filters=(8, 8)), learn="guide")
 
 
 def test_the_logits_of_a_guide_are_handed_on() -> None:

@@ -183,18 +183,44 @@ def test_on_a_coarser_grid_the_loss_is_that_of_the_images_brought_there() -> Non
 
 
 @pytest.mark.parametrize("size", [(9, 12), (8, 7)])
-def test_a_guide_learns_the_labels_at_half_the_resolution_of_both_images(size: tuple[int, ...]) -> None:
+def test_a_guide_learns_the_labels_of_both_images(size: tuple[int, ...]) -> None:
     fields, batch = registered(size)
-    halves = batch["label"][..., ::2, ::2]
-    # Sure of the truth, of the moving image first: nothing is left of Dice and cross-entropy, within the Dice's 1e-5.
-    logits = 50 * torch.cat([F.one_hot(halves[:, i], 3).movedim(-1, 1).float() for i in (0, 1)], dim=1)
+    batch["label"] = torch.stack([torch.full(size, 1.0), torch.full(size, 2.0)])[None].expand(
+        len(batch["image"]), -1, -1, -1
+    )
+    # Sure of the truth, of the moving image first: nothing is left of Dice and cross-entropy.
+    halves = torch.zeros(len(batch["image"]), 6, (size[0] + 1) // 2, (size[1] + 1) // 2)
+    halves[:, [1, 5]] = 50
     loss, without = RegistrationLoss(guidance=0.5), RegistrationLoss()(fields, batch)
-    assert float(loss({**fields, "guide": logits}, batch)) == pytest.approx(float(without), abs=1e-4)
-    exchanged = loss({**fields, "guide": logits.roll(3, dims=1)}, batch) - without
+    assert float(loss({**fields, "guide": halves}, batch)) == pytest.approx(float(without), abs=1e-4)
+    exchanged = loss({**fields, "guide": halves.roll(3, dims=1)}, batch) - without
     assert float(exchanged) > 1  # cross-entropy of 50 where they differ
-    doubled = RegistrationLoss(guidance=1.0)({**fields, "guide": logits.roll(3, dims=1)}, batch) - without
+    doubled = RegistrationLoss(guidance=1.0)({**fields, "guide": halves.roll(3, dims=1)}, batch) - without
     assert float(doubled) == pytest.approx(2 * float(exchanged), rel=1e-4)
-    assert torch.equal(loss({**fields, "guide": logits}, {"image": batch["image"]}), without)  # no labels to learn
+    assert torch.equal(loss({**fields, "guide": halves}, {"image": batch["image"]}), without)  # no labels to learn
+
+
+def test_a_guide_is_best_that_knows_the_share_of_each_class_in_its_voxels() -> None:
+    fields, batch = registered((8, 12))
+    maps = [F.one_hot(batch["label"][:, i].long(), 3).movedim(-1, 1).float() for i in (0, 1)]
+    shares = torch.cat([resize(m, (4, 6)) for m in maps], dim=1)
+    best = RegistrationLoss()({**fields, "guide": shares.clamp(min=1e-7).log()}, batch)
+    for harder in (0.5, 2.0):
+        assert RegistrationLoss()({**fields, "guide": harder * shares.clamp(min=1e-7).log()}, batch) > best
+
+
+def test_without_displacements_the_guide_is_all_that_is_learned() -> None:
+    fields, batch = registered((8, 12))
+    logits = torch.randn(len(batch["image"]), 6, 4, 6)
+    alone = RegistrationLoss()({"guide": logits}, batch)
+    together = RegistrationLoss()({**fields, "guide": logits}, batch)
+    torch.testing.assert_close(alone, together - RegistrationLoss()(fields, batch))
+
+
+def test_a_guide_alone_cannot_learn_without_labels() -> None:
+    _, batch = registered((8, 12))
+    with pytest.raises(InputError, match="expected labels, from which a guide learns"):
+        RegistrationLoss()({"guide": torch.zeros(2, 6, 4, 6)}, {"image": batch["image"]})
 
 
 def test_a_label_for_which_the_guide_has_no_class_is_refused() -> None:

@@ -1,13 +1,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import compose, warp
+from tests.running import assert_onnxruntime_agrees
 
 FILTERS = (8, 8, 8)
 SIZES = [(20, 27), (9, 13, 8)]
@@ -108,17 +107,5 @@ def test_a_guide_without_half_the_resolution_is_refused() -> None:
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_onnxruntime_gives_the_same_field(dims: int, tmp_path: Path) -> None:
-    network, size = bent(dims), (16, 24, 20)[:dims]
-    axes = {0: torch.export.Dim("batch", min=1, max=8)}
-    torch.onnx.export(
-        network, (torch.rand(2, 2, *size),), str(tmp_path / "net.onnx"), input_names=["pair"], opset_version=20,
-        dynamo=True, dynamic_shapes=(axes,), verbose=False,
-    )  # fmt: skip
-    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
-    for batch in (1, 3):
-        pair = torch.rand(batch, 2, *size)
-        with torch.no_grad():
-            expected = network(pair).numpy()
-        (given,) = session.run(None, {"pair": pair.numpy()})
-        assert np.abs(expected).max() > 0.5
-        np.testing.assert_allclose(given, expected, rtol=0, atol=1e-4)  # float32, seven interpolations in a row
+    # In float32, seven interpolations in a row.
+    assert_onnxruntime_agrees(bent(dims), (2, *(16, 24, 20)[:dims]), tmp_path, within=1e-4)

@@ -1,0 +1,27 @@
+"""One run in several processes, as torchrun starts them: who does what, and how they bring it together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch.distributed as dist
+
+T = TypeVar("T")
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes: the only one, or rank 0 of several."""
+    return not dist.is_initialized() or dist.get_rank() == 0
+
+
+def own_share(items: Sequence[T]) -> list[T]:
+    """The items that are this process's to do: every one, or every n-th of n processes."""
+    return list(items[dist.get_rank() :: dist.get_world_size()] if dist.is_initialized() else items)
+
+
+def merged(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """What all processes have in their mappings; waits until each has called this."""
+    if not dist.is_initialized():
+        return dict(mapping)
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, dict(mapping))
+    return {key: value for part in gathered for key, value in part.items()}

@@ -1,0 +1,152 @@
+"""The NODEO bundle: pairs of any size and dimension, both presets, several at once, and what a user may change."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.errors import input_error_behind
+from shared.files import read_table
+from tests.running import run_here
+
+BUNDLES = Path(__file__).parents[1] / "bundles"
+BUNDLE = BUNDLES / "brain_mr_nodeo_registration"
+SLICES = [BUNDLE / "sample_data" / f"phantom_{i}.nii.gz" for i in (1, 2)]
+VOLUMES = BUNDLES / "hippocampus_mr_voxelmorph_registration" / "sample_data"
+
+
+def register(moving: Path, fixed: Path, output_dir: Path, **options: Any) -> dict[str, str]:
+    """The row of the table of one pair."""
+    run_here(BUNDLE, output_dir, moving=moving, fixed=fixed, pictures=False, **options)
+    (row,) = read_table(output_dir / "summary.csv")
+    return row
+
+
+def test_the_fast_preset_registers_the_samples_without_a_fold(tmp_path: Path) -> None:
+    rows = read_table(run_here(BUNDLE, tmp_path) / "summary.csv")
+    assert len(rows) == 2
+    for row in rows:
+        assert float(row["dice_after"]) > float(row["dice_before"]) + 0.2
+        assert float(row["folds_percent"]) <= 0.005  # what the card promises of brains
+        assert float(row["seconds"]) > 0
+        assert (tmp_path / row["case"] / "figure.png").is_file()
+
+
+def test_volumes_are_registered_by_the_same_command(tmp_path: Path) -> None:
+    names = [f"hippocampus_{i}.nii.gz" for i in (148, 319)]
+    images, labels = ([VOLUMES / part / name for name in names] for part in ("imagesTr", "labelsTr"))
+    row = register(
+        images[0], images[1], tmp_path, moving_label=labels[0], fixed_label=labels[1], affine="centre", pixdim=1.5
+    )
+    assert float(row["dice_after"]) > float(row["dice_before"]) + 0.03
+    fixed = nib.Nifti1Image.from_filename(images[1])
+    assert nib.Nifti1Image.from_filename(tmp_path / row["case"] / "moved.nii.gz").shape == fixed.shape
+
+
+@pytest.mark.parametrize("size", [(100, 130), (61, 47)])
+def test_pictures_of_any_size_are_registered(size: tuple[int, int], tmp_path: Path) -> None:
+    """The reference code crashes at 100 × 130."""
+    for number, path in enumerate(SLICES):
+        picture = np.asarray(nib.Nifti1Image.from_filename(path).dataobj)[..., 0].T
+        Image.fromarray(np.clip(255 * picture, 0, 255).astype(np.uint8)).resize(size).save(tmp_path / f"{number}.png")
+    row = register(tmp_path / "0.png", tmp_path / "1.png", tmp_path / "out")
+    moved, fixed, moving = (
+        np.asarray(image, dtype=float)
+        for image in (
+            nib.Nifti1Image.from_filename(tmp_path / "out" / row["case"] / "moved.nii.gz").dataobj,
+            np.asarray(Image.open(tmp_path / "1.png")).T,
+            np.asarray(Image.open(tmp_path / "0.png")).T,
+        )
+    )
+    assert moved.shape == size
+    assert np.abs(moved - fixed).mean() < 0.7 * np.abs(moving - fixed).mean()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"paper#solver": "rk4", "paper#steps_of_flow": 2},
+        {"paper#solver": "dopri5", "paper#adjoint": True},
+        {"paper#smoothing": "gaussian", "paper#smoothing_width": 11, "paper#smoothing_passes": 2},
+        {"paper#smoothing": "none", "paper#field_stride": 2},
+        {"paper#network": {"filters": 8, "levels": 3, "bottleneck": 8, "stride": 8}},
+    ],
+)
+def test_the_published_method_runs_with_every_solver_and_smoothing(options: dict[str, Any], tmp_path: Path) -> None:
+    row = register(SLICES[0], SLICES[1], tmp_path, preset="paper", **{"paper#steps": 5, **options})
+    assert row["status"] == "ok"
+    assert float(row["displacement_mm"]) > 0.05  # tests/engines/test_optimising.py says where to
+
+
+def test_files_of_two_dimensions_are_slices(tmp_path: Path) -> None:
+    for number, path in enumerate(SLICES):
+        stored = nib.Nifti1Image.from_filename(path)
+        plane = nib.Nifti1Image(np.asarray(stored.dataobj)[..., 0], stored.affine)
+        nib.save(plane, tmp_path / f"{number}.nii.gz")
+    planes = register(tmp_path / "0.nii.gz", tmp_path / "1.nii.gz", tmp_path / "planes")
+    slices = register(SLICES[0], SLICES[1], tmp_path / "slices")
+    assert planes["displacement_mm"] == slices["displacement_mm"]
+    moved = nib.Nifti1Image.from_filename(tmp_path / "planes" / planes["case"] / "moved.nii.gz")
+    assert moved.shape == nib.Nifti1Image.from_filename(SLICES[1]).shape[:2]
+
+
+def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 (MONAI wraps it)
+        register(SLICES[0], SLICES[1], tmp_path, preset="best")
+    assert "--preset: expected one of fast, paper, got 'best'" in str(input_error_behind(raised.value))
+
+
+def test_evaluation_scores_the_samples_by_label(tmp_path: Path) -> None:
+    rows = read_table(run_here(BUNDLE, tmp_path, "evaluate") / "metrics.csv")
+    assert [row["status"] for row in rows] == ["ok", "ok"]
+    assert all(float(row["dice_after_left_thalamus"]) > 0.8 for row in rows)
+
+
+def fields(folder: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in folder.glob("*/displacement.nii.gz")}
+
+
+def test_workers_do_what_one_process_does_and_a_bad_pair_stops_none(tmp_path: Path, run_bundle: Callable) -> None:
+    (tmp_path / "bad.nii.gz").write_bytes(b"no image")
+    lines = ["id,moving,fixed", *(f"{n},{a},{b}" for n, a, b in (("00", *SLICES), ("01", "bad.nii.gz", SLICES[1])))]
+    lines.append(f"02,{SLICES[1]},{SLICES[0]}")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines), encoding="utf-8")
+    for name, workers in (("alone", 0), ("workers", 2)):
+        done = run_bundle(
+            BUNDLE, "inference", dataset_dir=tmp_path, output_dir=tmp_path / name, workers=workers, pictures=False
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        table = read_table(tmp_path / name / "summary.csv")
+        assert [(row["case"], row["status"]) for row in table] == [("00", "ok"), ("01", "failed"), ("02", "ok")]
+        assert "bad.nii.gz" in table[1]["message"]
+    assert fields(tmp_path / "alone").keys() == fields(tmp_path / "workers").keys() == {"00", "02"}
+
+
+def test_two_processes_share_the_pairs_and_tell_of_them_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str(BUNDLE / "configs" / "inference.json")]
+    command += ["--output_dir", str(tmp_path / "out"), "--pictures", "False"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("2 of 2 cases done") == 1
+    rows = read_table(tmp_path / "out" / "summary.csv")
+    assert [row["case"] for row in rows] == ["phantom_1_to_phantom_2", "phantom_3_to_phantom_4"]
+    assert all(float(row["dice_after"]) > 0.85 for row in rows)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    register(SLICES[0], SLICES[1], tmp_path)
+    (field,) = tmp_path.glob("*/displacement.nii.gz")
+    before = field.stat().st_mtime_ns
+    row = register(SLICES[0], SLICES[1], tmp_path, resume=True)
+    assert field.stat().st_mtime_ns == before
+    assert float(row["displacement_mm"]) > 0
