@@ -1,5 +1,6 @@
 """The NODEO bundle: pairs of any size and dimension, both presets, several at once, and what a user may change."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from shared.errors import input_error_behind
@@ -100,7 +102,44 @@ def test_files_of_two_dimensions_are_slices(tmp_path: Path) -> None:
 def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011 (MONAI wraps it)
         register(SLICES[0], SLICES[1], tmp_path, preset="best")
-    assert "--preset: expected one of fast, paper, got 'best'" in str(input_error_behind(raised.value))
+    assert "--preset: expected one of fast, warm, paper, got 'best'" in str(input_error_behind(raised.value))
+
+
+def test_preset_warm_begins_with_the_network_that_train_makes(tmp_path: Path) -> None:
+    configs = {
+        name: json.loads((BUNDLE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("inference", "evaluate", "train")
+    }
+    shared_keys = ("fast", "warm", "paper", "warm_start_def", "network_def", "preprocessing", "inferer", "weights")
+    for key in shared_keys:
+        assert configs["inference"][key] == configs["evaluate"][key], key
+    assert configs["inference"]["warm_start_def"] == configs["train"]["network_def"]
+    state = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
+    small = {"max_epochs": 1, "pairs_per_epoch": 4, "batch_size": 2}
+    run_here(BUNDLE, tmp_path / "run", "train", finetune_from="pretrained", **small)
+    trained = torch.load(tmp_path / "run" / "model.pt", weights_only=True)
+    assert trained.keys() == state.keys()
+    # With no step to take, what is left is the network's own field, which another network does not give.
+    fields = {
+        name: register(
+            SLICES[0], SLICES[1], tmp_path / name, preset="warm", **{"warm#levels": {"2": []}, "weights": file}
+        )
+        for name, file in (("shipped", BUNDLE / "models" / "model.pt"), ("trained", tmp_path / "run" / "model.pt"))
+    }
+    lengths = [float(row["displacement_mm"]) for row in fields.values()]
+    assert min(lengths) > 1
+    assert lengths[0] != lengths[1]
+
+
+def test_preset_warm_registers_slices_in_a_few_steps_and_refuses_volumes(tmp_path: Path) -> None:
+    rows = read_table(run_here(BUNDLE, tmp_path / "slices", preset="warm", pictures=False) / "summary.csv")
+    assert all(float(row["dice_after"]) > 0.9 for row in rows)
+    volume = VOLUMES / "imagesTr" / "hippocampus_148.nii.gz"
+    with pytest.raises(Exception) as raised:  # noqa: PT011 (MONAI wraps it)
+        register(volume, volume, tmp_path / "volumes", preset="warm")
+    assert input_error_behind(raised.value) is not None
+    (row,) = read_table(tmp_path / "volumes" / "summary.csv")
+    assert "expected 2 dimensions, as this preset has levels for, got 3" in row["message"]
 
 
 def test_evaluation_scores_the_samples_by_label(tmp_path: Path) -> None:

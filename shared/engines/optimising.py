@@ -12,6 +12,7 @@ from shared.layers.smoothing import Smoothing
 from shared.losses.fields import diffusion, folding
 from shared.losses.ncc import ncc_loss
 from shared.nets.nodeo import NodeoVelocity
+from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.flows import flow
 from shared.spatial.warping import integrate, resize, resize_displacement, voxel_coordinates, warp
 
@@ -32,6 +33,7 @@ class CoarseToFine(nn.Module):
     of the shrunk images, and Adam takes `steps` steps at most of `learning_rate` voxels of the velocity's grid.
     smoothness, folds, magnitude: weights of the velocity's diffusion, of what det J lacks to 0, and of its square.
     patience: a level ends after so many steps without a better loss by `tolerance`.
+    start: a network trained on many pairs, with whose velocity the first level begins; it spares the coarse levels.
     Source: Wu et al., NODEO, CVPR 2022, for the loss; Arsigny et al., MICCAI 2006, for the solver.
     """
 
@@ -45,8 +47,10 @@ class CoarseToFine(nn.Module):
         squarings: int = 5,
         patience: int = 10,
         tolerance: float = 1e-4,
+        start: VoxelMorph | None = None,
     ) -> None:
         super().__init__()
+        self.start = start
         self.levels = levels
         self.smoothness = smoothness
         self.folds = folds
@@ -57,7 +61,14 @@ class CoarseToFine(nn.Module):
 
     def forward(self, pair: Tensor) -> Tensor:
         size = pair.shape[2:]
+        if str(len(size)) not in self.levels:
+            raise InputError(
+                "pair", expected=f"{' or '.join(self.levels)} dimensions, as this preset has levels for",
+                got=len(size), fix="choose another --preset",
+            )  # fmt: skip
         velocity = pair.new_zeros(len(pair), len(size), *[2] * len(size))
+        if self.start is not None:
+            velocity = self.start.velocity(pair)
         for level in self.levels[str(len(size))]:
             images = resize(pair, [max(2, s // level["image_stride"]) for s in size])
             start = resize_displacement(velocity, [max(2, s // level["velocity_stride"]) for s in size])
