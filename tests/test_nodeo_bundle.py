@@ -99,10 +99,20 @@ def test_files_of_two_dimensions_are_slices(tmp_path: Path) -> None:
     assert moved.shape == nib.Nifti1Image.from_filename(SLICES[1]).shape[:2]
 
 
-def test_an_unknown_preset_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"preset": "best"}, "--preset: expected one of fast, warm, paper, got 'best'"),
+        ({"preset": "paper", "paper#solver": "rk5"}, "solver: expected one of euler, rk4, dopri5, got 'rk5'"),
+        ({"preset": "paper", "paper#smoothing": "median"}, "smoothing: expected one of average, gaussian, none, got"),
+        ({"preset": "paper", "paper#smoothing_width": 4}, "smoothing: expected an odd width, got 4"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_a_line(options: dict[str, Any], line: str, tmp_path: Path) -> None:
     with pytest.raises(Exception) as raised:  # noqa: PT011 (MONAI wraps it)
-        register(SLICES[0], SLICES[1], tmp_path, preset="best")
-    assert "--preset: expected one of fast, warm, paper, got 'best'" in str(input_error_behind(raised.value))
+        register(SLICES[0], SLICES[1], tmp_path, **options)
+    told = (tmp_path / "summary.csv").read_text(encoding="utf-8") if (tmp_path / "summary.csv").exists() else ""
+    assert line in f"{input_error_behind(raised.value)} {told}"
 
 
 def test_preset_warm_begins_with_the_network_that_train_makes(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def _yolo(root: Path) -> Iterator[BoxedImage]:
 
 def _yolo_names(root: Path) -> list[str]:
     if (root / "classes.txt").is_file():
-        return (root / "classes.txt").read_text(encoding="utf-8").split()
+        lines = (root / "classes.txt").read_text(encoding="utf-8").splitlines()
+        return [line.strip() for line in lines if line.strip()]
     if (root / "data.yaml").is_file():
         import yaml
 

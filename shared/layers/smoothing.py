@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from shared.errors import InputError
+
+KINDS = ("average", "gaussian", "none")
 GAUSSIAN_WIDTH = 6  # standard deviations that the window of a Gaussian is wide
 
 
@@ -36,17 +39,19 @@ def box_sum(x: Tensor, window: int) -> Tensor:
 class Smoothing(nn.Module):
     """Smooth (B, C, *S) by a centred window of `width` voxels along each axis, `passes` times; beyond the image is 0.
 
-    kind: "average", "gaussian" (its standard deviation is a sixth of the width), or "none". Raises ValueError for
+    kind: "average", "gaussian" (its standard deviation is a sixth of the width), or "none". Raises InputError for
     another kind or an even width.
     Source: Wu et al., NODEO, CVPR 2022, sec. 3.3.
     """
 
     def __init__(self, kind: str = "average", width: int = 15, passes: int = 1) -> None:
         super().__init__()
-        if kind not in ("average", "gaussian", "none"):
-            raise ValueError(f"expected kind average, gaussian or none, got {kind!r}")
+        if kind not in KINDS:
+            raise InputError(
+                "smoothing", expected=f"one of {', '.join(KINDS)}", got=repr(kind), fix="choose one of these"
+            )
         if width % 2 == 0:
-            raise ValueError(f"expected an odd width, got {width}")
+            raise InputError("smoothing", expected="an odd width", got=width, fix="choose the next one")
         self.kind = kind
         self.width = width
         self.passes = passes

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint, odeint_adjoint
 
+from shared.errors import InputError
+
 SOLVERS = ("euler", "rk4", "dopri5")
 TOLERANCE = 1e-3  # of dopri5, absolute in voxels and relative
 
@@ -22,11 +24,11 @@ def flow(
 
     solver: "euler" or "rk4", with `steps` steps, or "dopri5", which chooses its own. adjoint: go back along the flow
     for the gradient instead of keeping the way there, as memory needs; `velocity` must then be a module.
-    Raises ValueError for another solver.
+    Raises InputError for another solver.
     Source: Chen et al., Neural Ordinary Differential Equations, NeurIPS 2018, by torchdiffeq.
     """
     if solver not in SOLVERS:
-        raise ValueError(f"expected a solver of {', '.join(SOLVERS)}, got {solver!r}")
+        raise InputError("solver", expected=f"one of {', '.join(SOLVERS)}", got=repr(solver), fix="choose one of these")
     times = torch.tensor([0.0, 1.0], device=positions.device, dtype=positions.dtype)
     options = {} if solver == "dopri5" else {"step_size": 1 / steps}
     solve = odeint_adjoint if adjoint else odeint

@@ -10,7 +10,7 @@ from shared.data.boxes import read_boxes
 from shared.errors import InputError
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "bccd"
-TRUE = {"a": [("cell", [10.0, 20.0, 30.0, 60.0]), ("platelet", [0.0, 0.0, 8.0, 8.0])], "empty": []}
+TRUE = {"a": [("red cell", [10.0, 20.0, 30.0, 60.0]), ("platelet", [0.0, 0.0, 8.0, 8.0])], "empty": []}
 SIZE = (100, 80)  # width, height
 
 
@@ -37,9 +37,9 @@ def voc(root: Path) -> Path:
 def yolo(root: Path) -> Path:
     images(root / "images")
     (root / "labels").mkdir()
-    (root / "classes.txt").write_text("platelet\ncell\n", encoding="utf-8")
+    (root / "classes.txt").write_text("platelet\nred cell\n", encoding="utf-8")
     lines = [
-        f"{['platelet', 'cell'].index(label)} {(x1 + x2) / 2 / SIZE[0]} {(y1 + y2) / 2 / SIZE[1]} "
+        f"{['platelet', 'red cell'].index(label)} {(x1 + x2) / 2 / SIZE[0]} {(y1 + y2) / 2 / SIZE[1]} "
         f"{(x2 - x1) / SIZE[0]} {(y2 - y1) / SIZE[1]}"
         for label, (x1, y1, x2, y2) in TRUE["a"]
     ]
@@ -51,9 +51,9 @@ def coco(root: Path) -> Path:
     images(root / "images")
     content = {
         "images": [{"id": i, "file_name": f"{name}.png"} for i, name in enumerate(TRUE)],
-        "categories": [{"id": 3, "name": "cell"}, {"id": 7, "name": "platelet"}],
+        "categories": [{"id": 3, "name": "red cell"}, {"id": 7, "name": "platelet"}],
         "annotations": [
-            {"image_id": 0, "category_id": {"cell": 3, "platelet": 7}[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
+            {"image_id": 0, "category_id": {"red cell": 3, "platelet": 7}[label], "bbox": [x1, y1, x2 - x1, y2 - y1]}
             for label, (x1, y1, x2, y2) in TRUE["a"]
         ],
     }

@@ -52,7 +52,7 @@ def test_passes_repeat_and_none_does_nothing() -> None:
 
 
 def test_what_is_no_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="average, gaussian or none, got 'median'"):
+    with pytest.raises(ValueError, match="one of average, gaussian, none, got 'median'"):
         Smoothing("median")
     with pytest.raises(ValueError, match="an odd width, got 4"):
         Smoothing("average", 4)
