@@ -14,13 +14,16 @@ from typing import Any
 
 import SimpleITK as sitk
 import torch
+from monai.apps.detection.networks.retinanet_network import RetinaNet
 from monai.bundle import create_workflow
-from monai.networks.nets import BasicUNet, DynUNet, VoxelMorph, VoxelMorphUNet
+from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork
+from monai.networks.nets import BasicUNet, DynUNet, VoxelMorph, VoxelMorphUNet, resnet18
 from torch import Tensor, nn
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.engines.weights import load_weights  # noqa: E402
 from shared.viz.tables import format_table  # noqa: E402
 
 Runs = dict[str, Callable[[], object]]  # by name: what is timed
@@ -58,6 +61,43 @@ def registration_runs(workflow: Any, pair: Tensor) -> Runs:
     }
 
 
+def detection_runs(workflow: Any, image: Tensor) -> Runs:
+    """The bundle from an image in memory to its boxes, its network alone, and MONAI's RetinaNet with a ResNet-18."""
+    names = ("network", "inferer", "postprocessing", "class_names")
+    network, inferer, suppression, classes = (workflow.parser.get_parsed_content(name) for name in names)
+    load_weights(network, workflow.parser.get_parsed_content("weights"))
+    scale = inferer.input_size / max(image.shape[2:])
+    shown = pad(nn.functional.interpolate(image, scale_factor=scale), 32)
+    retina = RetinaNet(2, len(classes), 3, ResNetPyramid(image.shape[1]), size_divisible=32).eval()
+
+    def detect() -> object:
+        return suppression({"image": image[0], "pred": inferer(image, network.eval())[0]})
+
+    return {
+        "ours: letterboxing, YOLO, suppression": detect,
+        "ours: YOLO alone": partial(network, shown),
+        "MONAI RetinaNet, ResNet-18, alone": partial(retina, shown),
+    }
+
+
+class ResNetPyramid(nn.Module):
+    """MONAI's ResNet-18 with MONAI's feature pyramid, at YOLO's strides 8 to 32; MONAI joins them by torchvision."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = resnet18(spatial_dims=2, n_input_channels=channels)
+        self.pyramid = FeaturePyramidNetwork(2, [128, 256, 512], 256)
+        self.out_channels = 256
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        body = self.body
+        first = body.layer1(body.maxpool(body.act(body.bn1(body.conv1(image)))))
+        fine = body.layer2(first)
+        middle = body.layer3(fine)
+        levels: dict[str, Tensor] = self.pyramid({"fine": fine, "middle": middle, "coarse": body.layer4(middle)})
+        return levels
+
+
 def pad(image: Tensor, multiple: int) -> Tensor:
     return nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % multiple)])
 
@@ -83,6 +123,7 @@ def demons(pair: Tensor) -> Runs:
 
 RUNS = {
     "_segmentation": segmentation_runs,
+    "_detection": detection_runs,
     "_voxelmorph_registration": registration_runs,
     "_nodeo_registration": optimisation_runs,
 }

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -63,6 +63,29 @@ def phantom_dataset() -> Callable[..., Path]:
                     nib.save(nib.Nifti1Image(array, np.eye(4)), folder / part / f"case_{number}.nii.gz")
                 else:
                     Image.fromarray(array.clip(0, 255).astype(np.uint8)).save(folder / part / f"case_{number}.png")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def boxed_dataset() -> Callable[..., Path]:
+    """Make a data set of bright and dark squares in PASCAL VOC's layout; image 0 has none."""
+
+    def make(folder: Path, count: int, class_names: Sequence[str], size: tuple[int, int] = (60, 80)) -> Path:
+        for part in ("JPEGImages", "Annotations"):
+            (folder / part).mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        for number in range(count):
+            image, objects = rng.normal(120, 5, (*size, 3)), ""
+            for place in range(min(number, 3)):
+                y, x = rng.integers(2, size[0] - 22), rng.integers(2, size[1] - 22)
+                image[y : y + 20, x : x + 20] = 255 * (place % 2)
+                box = f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + 20}</xmax><ymax>{y + 20}</ymax>"
+                objects += f"<object><name>{class_names[place % 2]}</name><bndbox>{box}</bndbox></object>"
+            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(folder / "JPEGImages" / f"im_{number}.png")
+            text = f"<annotation><filename>im_{number}.png</filename>{objects}</annotation>"
+            (folder / "Annotations" / f"im_{number}.xml").write_text(text, encoding="utf-8")
         return folder
 
     return make

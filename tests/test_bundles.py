@@ -32,21 +32,24 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 
 each_bundle, each_network = each("", without=()), each("")
 each_segmentation, each_registration = each("_segmentation"), each("_registration")
+each_detection = each("_detection")
 
 
 def config(bundle: Path, name: str) -> dict[str, Any]:
     return json.loads((bundle / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def images_in(folder: Path) -> dict[str, np.ndarray]:
-    """Every image below `folder`, by its path in it; drawings are none."""
-    maps = {}
-    for path in sorted([*folder.rglob("*.nii.gz"), *folder.rglob("*.png")]):
+def results_in(folder: Path) -> dict[str, np.ndarray]:
+    """Every image and JSON file below `folder`, by its path in it; drawings are none."""
+    results = {}
+    for path in sorted(path for ending in ("*.nii.gz", "*.png", "*.json") for path in folder.rglob(ending)):
         name = path.relative_to(folder)
-        if name.parts[0] != "overlays" and name.name != "figure.png":
+        if path.suffix == ".json":
+            results[name.as_posix()] = np.asarray(path.read_text(encoding="utf-8"))
+        elif name.parts[0] != "overlays" and name.name != "figure.png":
             stored = Image.open(path) if path.suffix == ".png" else nib.Nifti1Image.from_filename(path).dataobj
-            maps[name.as_posix()] = np.asarray(stored)
-    return maps
+            results[name.as_posix()] = np.asarray(stored)
+    return results
 
 
 @each_bundle
@@ -100,6 +103,26 @@ def test_the_metadata_name_the_classes_and_channels_of_the_configs(bundle: Path)
     inference, formats = config(bundle, "inference"), config(bundle, "metadata")["network_data_format"]
     assert list(formats["outputs"]["pred"]["channel_def"].values()) == inference["class_names"]
     assert formats["inputs"]["image"]["num_channels"] == inference["channels"]
+
+
+@each_detection
+def test_the_metadata_name_the_corners_and_classes_that_the_network_gives(bundle: Path) -> None:
+    inference, formats = config(bundle, "inference"), config(bundle, "metadata")["network_data_format"]
+    given = list(formats["outputs"]["pred"]["channel_def"].values())
+    assert given[2 * inference["network_def"]["spatial_dims"] :] == inference["class_names"]
+    assert formats["outputs"]["pred"]["num_channels"] == len(given)
+    assert formats["inputs"]["image"]["num_channels"] == inference["channels"]
+
+
+@each_detection
+def test_detectors_see_images_and_objects_alike_in_every_config(bundle: Path) -> None:
+    """Training resizes and changes images besides; what it validates on is what evaluation scores."""
+    inference, evaluate, train = (config(bundle, name) for name in ("inference", "evaluate", "train"))
+    transforms = evaluate["preprocessing"]["transforms"]
+    assert train["preprocessing_transforms"] == transforms
+    assert [t for t in transforms if t["keys"] == "image"] == inference["preprocessing"]["transforms"]
+    assert evaluate["postprocessing"] == inference["postprocessing"] == train["validate"]["postprocessing"]
+    assert evaluate["inferer"] == inference["inferer"] == train["validate"]["inferer"]
 
 
 @each_registration
@@ -182,7 +205,7 @@ def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, ru
         done = run_bundle(place, "inference", output_dir=tmp_path / "outputs" / name, device="cpu", **options)
         assert done.returncode == 0, done.stderr
         out = tmp_path / "outputs" / name
-        results[name] = images_in(out)
+        results[name] = results_in(out)
         rows = read_table(out / "summary.csv")
         assert [row["status"] for row in rows] == ["ok"] * len(rows)
         assert all((out / "overlays" / f"{row['case']}.png").is_file() for row in rows)
@@ -248,16 +271,22 @@ def test_pairs_are_made_alike_for_inference_evaluation_and_validation(bundle: Pa
 
 
 @each_bundle
-def test_two_processes_train_one_network(bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path]) -> None:
+def test_two_processes_train_one_network(
+    bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path], boxed_dataset: Callable[..., Path]
+) -> None:
     """Each sees its half of the cases; one of them writes; both end well."""
     dims = config(bundle, "train")["network_def"]["spatial_dims"]
-    classes = len(config(bundle, "inference").get("class_names", range(3)))
-    data = phantom_dataset(tmp_path / "data", count=5, shape=(20, 24, 18)[:dims], num_classes=classes)
+    names = config(bundle, "inference").get("class_names", ["0", "1", "2"])
     files = [str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")]
     options: dict[str, Any] = {
-        "dataset_dir": data, "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1,
-        "network_def#filters": [4, 8], "patch_size": [16] * dims, "validation_fraction": 0.2,
+        "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1, "validation_fraction": 0.2,
     }  # fmt: skip
+    if bundle.name.endswith("_detection"):
+        options |= {"dataset_dir": boxed_dataset(tmp_path / "data", count=5, class_names=names)}
+        options |= {"network_def#filters": [8, 8, 16, 16, 16], "input_size": 64}
+    else:
+        data = phantom_dataset(tmp_path / "data", count=5, shape=(20, 24, 18)[:dims], num_classes=len(names))
+        options |= {"dataset_dir": data, "network_def#filters": [4, 8], "patch_size": [16] * dims}
     if "crops_per_image" in config(bundle, "train"):
         options["crops_per_image"] = 1  # an epoch sees each case once
     if "pairs_per_epoch" in config(bundle, "train"):

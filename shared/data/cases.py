@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from shared.errors import InputError
 LABEL_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "images": "labels"}
 
 Case = dict[str, str]  # "case": name; "image": path; "label": path, where there is one
+T = TypeVar("T")
 
 
 def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) -> list[Case]:
@@ -104,14 +106,14 @@ def split_cases(
 
 def split_by_name(
     dataset_dir: str | Path,
-    cases: list[Case],
+    cases: list[T],
     names: list[str],
     *,
     fraction: float = 0.15,
     seed: int = 0,
     fold: int = 0,
     smallest: int = 1,
-) -> dict[str, list[Case]]:
+) -> dict[str, list[T]]:
     """What `split_cases` does, with cases whose `names` are those that dataset.json may list.
 
     smallest: cases that a part has at least.
@@ -129,7 +131,7 @@ def split_by_name(
     size = max(float(smallest), fraction * len(order))
     start = round(fold * size) if fold >= 0 else len(order)
     chosen = listed or set(order[start : round((fold + 1) * size)].tolist())
-    parts: dict[str, list[Case]] = {"training": [], "validation": [], "all": cases}
+    parts: dict[str, list[T]] = {"training": [], "validation": [], "all": cases}
     for case, name in zip(cases, names):
         parts["validation" if name in chosen else "training"].append(case)
     for part, members in parts.items():

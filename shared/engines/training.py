@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from shared.bundle import resolved_config
 from shared.data.dataset import PairDataset, SeededCacheDataset
+from shared.data.mosaic import MosaicDataset
 from shared.engines.processes import is_first_process
 from shared.engines.weights import half_state_dict
 from shared.errors import InputError, one_line
@@ -35,7 +36,7 @@ class EpochSeed:
 
     def __call__(self, engine: Engine) -> None:
         torch.manual_seed(self.seed + engine.state.epoch)
-        if isinstance(self.dataset, SeededCacheDataset | PairDataset):
+        if isinstance(self.dataset, SeededCacheDataset | PairDataset | MosaicDataset):
             self.dataset.set_epoch(engine.state.epoch)
 
 

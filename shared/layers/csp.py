@@ -15,7 +15,7 @@ class ConvNormAct(nn.Sequential):
             in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, bias=False
         )
         norm = Norm[Norm.BATCH, spatial_dims](out_channels, eps=1e-3, momentum=0.03)
-        super().__init__(convolution, norm, nn.SiLU(inplace=True))
+        super().__init__(convolution, norm, nn.SiLU())  # in place, its backward would take six times as long on a CPU
 
 
 class CrossStage(nn.Module):

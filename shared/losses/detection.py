@@ -13,8 +13,8 @@ from shared.detection.boxes import complete_iou
 class DetectionLoss(nn.Module):
     """The loss of what `Yolo.heads` found: classes · BCE + boxes · (1 - CIoU) + sides · distribution focal loss.
 
-    found: that of `heads`, and "boxes": (B, 2 D, N). batch: "boxes": (B, M, 2 D), corners in pixels, "classes":
-    (B, M), and "present": (B, M), which of the M rows, one at least, are objects; an image may have none.
+    found: that of `YoloHeads`. objects: (B, M, 2 D + 1), M ≥ 1 rows of corners in pixels and class; rows whose class is
+    negative are none, and an image may have no other.
     Each term is divided by the sum of the target scores. Source: Li et al., Generalized Focal Loss, NeurIPS 2020,
     eq. 6; the assignment is TOOD's; weights as in YOLOv8.
     """
@@ -23,11 +23,11 @@ class DetectionLoss(nn.Module):
         super().__init__()
         self.weights = {"classes": classes, "boxes": boxes, "sides": sides}
 
-    def forward(self, found: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, found: Mapping[str, Tensor], objects: Tensor) -> Tensor:
         boxes, logits = found["boxes"].transpose(1, 2), found["classes"].transpose(1, 2)
         assigned = assign_by_task(
-            boxes.detach(), logits.detach().sigmoid(), found["centres"].T, batch["boxes"], batch["classes"],
-            batch["present"],
+            boxes.detach(), logits.detach().sigmoid(), found["centres"].T, objects[..., :-1], objects[..., -1].long(),
+            objects[..., -1] >= 0,
         )  # fmt: skip
         total = assigned.scores.sum().clamp(min=1)
         terms = {"classes": F.binary_cross_entropy_with_logits(logits, assigned.scores, reduction="sum")}

@@ -94,7 +94,7 @@ class Yolo(nn.Module):
         """The boxes (B, 2 D, N), corners in pixels, of what `heads` gave."""
         distances = torch.arange(self.bins, device=found["sides"].device, dtype=torch.float32)
         likelihood = found["sides"].unflatten(1, (self.sides, self.bins)).softmax(dim=2)
-        sides = torch.einsum("bskn,k->bsn", likelihood, distances) * found["strides"]
+        sides = (likelihood * distances[:, None]).sum(dim=2) * found["strides"]
         before, after = sides.chunk(2, dim=1)
         return torch.cat([found["centres"] - before, found["centres"] + after], dim=1)
 
@@ -104,6 +104,18 @@ class Yolo(nn.Module):
         fine = self.down_fine(torch.cat([F.interpolate(middle, scale_factor=2.0), fine], dim=1))
         middle = self.up_middle(torch.cat([self.stride_fine(fine), middle], dim=1))
         return [fine, middle, self.up_coarse(torch.cat([self.stride_middle(middle), coarse], dim=1))]
+
+
+class YoloHeads(nn.Module):
+    """What a `yolo` is trained by: its heads' output and, decoded from it, "boxes" (B, 2 D, N)."""
+
+    def __init__(self, yolo: Yolo) -> None:
+        super().__init__()
+        self.yolo = yolo
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        found = self.yolo.heads(image)
+        return {**found, "boxes": self.yolo.boxes(found)}
 
 
 def _head(spatial_dims: int, channels: int, inner: int, out: int) -> nn.Sequential:

@@ -4,19 +4,13 @@ from torch import Tensor
 
 from shared.detection.boxes import intersection_over_union
 from shared.losses.detection import DetectionLoss
-from shared.nets.yolo import Yolo
+from shared.nets.yolo import Yolo, YoloHeads
 
 TINY = {"filters": (8, 8, 16, 16, 16), "repeats": (1, 1, 1, 1)}
 
 
-def of(network: Yolo, image: Tensor) -> dict[str, Tensor]:
-    found = network.heads(image)
-    return {**found, "boxes": network.boxes(found)}
-
-
-def batch_of(boxes: list[list[float]], classes: list[int]) -> dict[str, Tensor]:
-    labels = torch.tensor([classes])
-    return {"boxes": torch.tensor([boxes]), "classes": labels, "present": labels >= 0}
+def batch_of(boxes: list[list[float]], classes: list[int]) -> Tensor:
+    return torch.cat([torch.tensor([boxes]), torch.tensor([classes])[..., None]], dim=2)
 
 
 def test_a_small_detector_learns_two_objects_by_heart() -> None:
@@ -28,11 +22,11 @@ def test_a_small_detector_learns_two_objects_by_heart() -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(60):
         optimizer.zero_grad()
-        loss(of(network, image), batch).backward()
+        loss(YoloHeads(network)(image), batch).backward()
         optimizer.step()
     with torch.no_grad():
         found = network(image)[0]  # in training mode: batch norm of this image
-    for box, label in zip(batch["boxes"][0], (1, 0)):
+    for box, label in zip(batch[0, :, :4], (1, 0)):
         best = int(found[4 + label].argmax())
         assert float(intersection_over_union(found[:4, best], box)) > 0.7
         assert float(found[4 + label, best]) > 0.4
@@ -42,7 +36,7 @@ def test_an_image_without_objects_has_a_loss_and_teaches_silence() -> None:
     torch.manual_seed(0)
     network, loss = Yolo(2, 1, 2, **TINY), DetectionLoss()  # type: ignore[arg-type]
     image, batch = torch.rand(1, 1, 64, 64), batch_of([[0.0, 0, 0, 0]], [-1])
-    value = loss(of(network, image), batch)
+    value = loss(YoloHeads(network)(image), batch)
     value.backward()
     bias = network.class_heads[0].get_parameter("2.bias").grad
     assert bias is not None
