@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet reproduce-nodeo clean
+.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet reproduce-nodeo zoo test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -50,6 +50,14 @@ reproduce-multiresunet: setup  ## Hours: test the MultiResUNet paper's claims on
 
 reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d, or your D=folder
 	$(RUN) -W ignore scripts/reproduce_nodeo.py $(if $(D),--dataset_dir $(D)) $(ARGS)
+
+zoo: setup  ## Pack and index every bundle, check each archive, make the gallery, all in dist/
+	$(RUN) scripts/zoo.py index --output dist/model_zoo.json
+	@set -e; for archive in dist/*.zip; do $(RUN) scripts/zoo.py verify $$archive; done
+	$(RUN) scripts/zoo.py gallery
+
+test-archives: setup  ## Minutes: every archive, alone, through inference, training and evaluation
+	$(RUN) -m pytest -n 2 tests/zoo/test_archives.py
 
 clean:  ## Remove .venv and what the tools left behind
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

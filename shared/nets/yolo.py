@@ -19,6 +19,7 @@ class Yolo(nn.Module):
 
     Of each place first the box, its corners (x1, y1[, z1], x2, …) in pixels along the axes of S, then the score of each
     class, from 0 to 1; an object may have several. S: any size; it is padded by zeros to a multiple of 32.
+    The defaults are the size n of YOLOv8; filters of twice as many channels are its size s.
     filters: of the stem and of the four levels below it. repeats: residual blocks of a level; those of the pyramid have
     the first of them. bins: a side of a box is a distribution over distances from 0 to bins - 1 strides.
     Source: the layout of YOLOv5 and YOLOv8 (cross-stage blocks, Wang et al., CSPNet, 2020; two-way pyramid, Liu et al.,

@@ -31,7 +31,7 @@ def draw_boxes(
     from matplotlib.patches import Rectangle
 
     picture = as_picture(image)
-    rows, columns = picture.shape[:2]
+    rows, columns = image.shape[1:]
     scale = np.clip(1, SMALLEST_PICTURE / max(rows, columns), LARGEST_PICTURE / max(rows, columns))
     figure = Figure(figsize=(max(columns * scale, 480) / 100, rows * scale / 100 + 0.8), dpi=100)
     top, bottom = (inches / figure.get_figheight() for inches in (0.4, 0.4))

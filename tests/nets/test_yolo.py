@@ -10,9 +10,19 @@ from tests.running import assert_onnxruntime_agrees
 TINY = {"filters": (8, 8, 16, 16, 24), "repeats": (1, 1, 1, 1)}
 
 
-def test_the_small_one_has_the_published_number_of_parameters() -> None:
-    """YOLOv8n: 3.0 M for three classes (3,011,433 with the constants of its integral layer, 16)."""
-    assert sum(p.numel() for p in Yolo(2, 3, 3).parameters()) == 3_011_433 - 16
+SIZE_S = (32, 64, 128, 256, 512)
+
+
+def test_both_sizes_have_the_published_numbers_of_parameters() -> None:
+    """YOLOv8n and YOLOv8s; theirs count the constants of the integral layer, 16, too."""
+    published = {
+        ((16, 32, 64, 128, 256), 3): 3_011_433,
+        ((16, 32, 64, 128, 256), 80): 3_157_200,
+        (SIZE_S, 80): 11_166_560,
+    }
+    for (filters, classes), number in published.items():
+        assert sum(p.numel() for p in Yolo(2, 3, classes, filters=filters).parameters()) == number - 16
+    assert sum(p.numel() for p in Yolo(2, 3, 3).parameters()) == 3_011_433 - 16  # the default
 
 
 @pytest.mark.parametrize("size", [(64, 96), (50, 33), (64, 40, 32)])

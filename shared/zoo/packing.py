@@ -1,0 +1,98 @@
+"""One zip a bundle, which runs alone: same input, same bytes, on every machine."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.errors import InputError
+from shared.files import write_atomically
+from shared.zoo.archives import check_files, writable
+from shared.zoo.needed import needed_files
+
+PARTS = ("LICENSE", "configs", "docs", "models", "sample_data")  # nothing else of a bundle's folder leaves the house
+SCRIPTS = ("export_onnx.py",)  # those of scripts/ that work on the bundle they lie in
+MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
+
+
+def pack(bundle: Path, output_dir: Path, *, onnx: bool = False) -> Path:
+    """Write `bundle`, with the parts of the checkout that it needs, as output_dir/NAME_vVERSION.zip; give its path.
+
+    onnx: take models/*.onnx along. Files are stored, not compressed, since compressors differ by version and weights
+    lose a tenth by it; sorted, of one date and one permission. Raises InputError for an unfit bundle.
+    """
+    contents = archive_contents(bundle, onnx=onnx)
+    version = read_metadata(bundle / "configs" / "metadata.json")["version"]
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted(contents.items()):
+                info = zipfile.ZipInfo(f"{bundle.name}/{name}", MOMENT)
+                info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix: a plain file, rw-r--r--
+                archive.writestr(info, content if isinstance(content, bytes) else content.read_bytes())
+
+    return write_atomically(writable(output_dir) / f"{bundle.name}_v{version}.zip", write)
+
+
+def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | bytes]:
+    """What goes into the archive of `bundle`, a folder in bundles/ of a checkout, by its path in there."""
+    root = bundle.parents[1]
+    check_files(bundle)
+    contents: dict[str, Path | bytes] = dict(_own_files(bundle, onnx=onnx))
+    if onnx and not any(name.endswith(".onnx") for name in contents):
+        raise InputError(
+            bundle / "models", expected="an ONNX file", got="none",
+            fix=f"run python scripts/export_onnx.py {bundle.name}, or pack without --onnx",
+        )  # fmt: skip
+    configs = [path for path in (bundle / "configs").glob("*.json") if path.name != "metadata.json"]
+    scripts = [root / "scripts" / name for name in SCRIPTS if (root / "scripts" / name).is_file()]
+    for path in needed_files(root, sorted(configs), scripts):
+        contents[path.as_posix()] = root / path
+    contents |= {f"scripts/{path.name}": path for path in scripts}
+    metadata = read_metadata(bundle / "configs" / "metadata.json")
+    contents["requirements.txt"] = requirements_text(requirements(metadata)).encode()
+    return contents
+
+
+def left_out(bundle: Path) -> list[str]:
+    """What lies in the bundle's folder and is not packed, by name: results, above all."""
+    return sorted(path.name for path in bundle.iterdir() if path.name not in PARTS and path.name != "__pycache__")
+
+
+def read_metadata(path: Any) -> dict[str, Any]:
+    """metadata.json, from a folder or out of an archive (zipfile.Path)."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(path, expected="metadata in JSON", got=error, fix="mend the file") from error
+    if not isinstance(content, dict) or not isinstance(content.get("version"), str):
+        raise InputError(path, expected="a version, as text", got="none", fix='add "version": "0.1.0"')
+    return content
+
+
+def requirements(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Versions that the bundle was made with, by the name of the package."""
+    own = {
+        "monai": metadata["monai_version"],
+        "torch": metadata["pytorch_version"],
+        "numpy": metadata["numpy_version"],
+    }
+    return own | metadata["required_packages_version"]
+
+
+def requirements_text(versions: Mapping[str, str]) -> str:
+    """For `pip install -r`."""
+    return "".join(f"{name}=={version}\n" for name, version in versions.items())
+
+
+def _own_files(bundle: Path, *, onnx: bool) -> Iterator[tuple[str, Path]]:
+    for part in PARTS:
+        top = bundle / part
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            name = path.relative_to(bundle)
+            if path.is_symlink():
+                raise InputError(path, expected="a file", got="a link", fix="put the file itself there")
+            hidden = any(n.startswith((".", "__pycache__")) for n in name.parts)
+            if path.is_file() and not hidden and (onnx or path.suffix != ".onnx"):
+                yield name.as_posix(), path

@@ -1,0 +1,129 @@
+"""Is an archive what it should be? First what can be read, then, if all of that is well, what can be run."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from shared.errors import InputError
+from shared.zoo.archives import check_files, checked_members, name_and_version, sha256_of, unpack
+from shared.zoo.index import archive_root, describe, read_index
+from shared.zoo.needed import imported_packages
+from shared.zoo.packing import requirements_text
+
+PROBE = Path(__file__).with_name("probe.py")
+Row = dict[str, str]  # check, status (ok, failed, skipped), and what was found
+
+
+def verify(archive: Path, *, sha256: str | None = None, index: str | Path | None = None, run: bool = True) -> list[Row]:
+    """A row a check; what comes after a failed one is not tried.
+
+    sha256: what the file should have; else the `index` says, else the one beside the archive, if there is one.
+    run: also load the weights, instantiate the configs and try the network, in a process of its own. That executes the
+    bundle's code, so it comes after all other checks; leave it for archives from those whom you trust.
+    """
+    rows: list[Row] = []
+    for name, check in _checks_without_running(archive, sha256, index).items():
+        try:
+            rows.append({"check": name, "status": "ok", "found": check()})
+        except InputError as error:
+            return [*rows, {"check": name, "status": "failed", "found": str(error)}]
+        if rows[-1]["found"] == "":
+            rows[-1] |= {"status": "skipped", "found": "no model_zoo.json beside it; give --sha256 or --index"}
+    return rows + (_checks_by_running(archive) if run else [])
+
+
+def _checks_without_running(
+    archive: Path, sha256: str | None, index: str | Path | None
+) -> dict[str, Callable[[], str]]:
+    return {
+        "paths": partial(_paths, archive),
+        "hash": partial(_hash, archive, sha256, index),
+        "files": partial(_files, archive),
+        "metadata": partial(_metadata, archive),
+        "requirements": partial(_requirements, archive),
+    }
+
+
+def _paths(archive: Path) -> str:
+    files = checked_members(archive)
+    name, _ = name_and_version(archive)
+    top = files[0].filename.split("/")[0]
+    if top != name:
+        raise InputError(archive, expected=f"a top folder {name}", got=top, fix="pack it again")
+    return f"{len(files)} files in {top}/, no links"
+
+
+def _hash(archive: Path, sha256: str | None, index: str | Path | None) -> str:
+    beside = archive.with_name("model_zoo.json")
+    source = index or (beside if beside.is_file() else None)
+    if sha256 is None and source:
+        sha256 = read_index(source).choose("@".join(name_and_version(archive)))["sha256"]
+    if sha256 is None:
+        return ""
+    given = sha256_of(archive)
+    if given != sha256.lower():
+        raise InputError(archive, expected=f"SHA-256 {sha256}", got=given, fix="download it again")
+    return f"SHA-256 {given}"
+
+
+def _files(archive: Path) -> str:
+    root = archive_root(archive)
+    check_files(root)
+    if not (root / "shared" / "__init__.py").is_file() or not any((root / "sample_data").iterdir()):
+        raise InputError(archive, expected="shared/ and sample_data/", got="none", fix="pack it with scripts/zoo.py")
+    return "configs, weights, card, samples, licences, shared/"
+
+
+def _metadata(archive: Path) -> str:
+    entry = describe(archive_root(archive))
+    _, version = name_and_version(archive)
+    if entry["version"] != version:
+        raise InputError(archive, expected=f"version {version}", got=entry["version"], fix="pack it again")
+    if version not in entry["changelog"]:
+        raise InputError(archive, expected=f"a changelog of {version}", got="none", fix="add it to metadata.json")
+    return f"{entry['title']}, version {version}"
+
+
+def _requirements(archive: Path) -> str:
+    """That what the modules import is required, and that requirements.txt is what metadata.json says."""
+    required = describe(archive_root(archive))["requirements"]
+    owners = packages_distributions()
+    with TemporaryDirectory() as folder:
+        root = unpack(archive, Path(folder))
+        imported = imported_packages((root / "shared").rglob("*.py"))
+        listed = root / "requirements.txt"
+        if not listed.is_file() or listed.read_text(encoding="utf-8") != requirements_text(required):
+            raise InputError(
+                archive, expected="metadata's versions in requirements.txt", got="others", fix="pack again"
+            )
+    names = {_canonical(name) for name in required}
+    for package in sorted(imported):
+        if not {_canonical(owner) for owner in owners.get(package, [package])} & names:
+            raise InputError(
+                archive, expected="all that is imported in required_packages_version", got=f"no {package}",
+                fix="add it to metadata.json",
+            )  # fmt: skip
+    return f"{len(required)} packages, among them all {len(imported)} that are imported"
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _checks_by_running(archive: Path) -> list[Row]:
+    with TemporaryDirectory() as folder:
+        root, told = unpack(archive, Path(folder)), Path(folder) / "told.jsonl"
+        done = subprocess.run(
+            [sys.executable, "-I", "-W", "ignore", str(PROBE), str(root), str(told)],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()] if told.is_file() else []
+    if done.returncode:
+        last = done.stderr.strip().splitlines() or ["no word"]
+        rows.append({"check": "running", "status": "failed", "found": f"exit code {done.returncode}: {last[-1]}"})
+    return rows
