@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 import torch
 from monai.apps.detection.networks.retinanet_network import RetinaNet
 from monai.bundle import create_workflow
 from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork
 from monai.networks.nets import BasicUNet, DynUNet, VoxelMorph, VoxelMorphUNet, resnet18
+from scipy import ndimage
+from skimage import feature, filters, measure, segmentation
 from torch import Tensor, nn
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +101,26 @@ class ResNetPyramid(nn.Module):
         return levels
 
 
+def instance_runs(workflow: Any, image: Tensor) -> Runs:
+    """The bundle from an image in memory to its instances, and Otsu's threshold with a watershed of the distances."""
+    network, inferer, weights = (workflow.parser.get_parsed_content(name) for name in ("network", "inferer", "weights"))
+    load_weights(network, weights).eval()
+
+    def watershed() -> object:
+        gray = image[0].mean(dim=0).numpy()
+        inside = gray > filters.threshold_otsu(gray)
+        distance = ndimage.distance_transform_edt(inside)
+        peaks = feature.peak_local_max(distance, min_distance=5, labels=measure.label(inside))
+        markers = np.zeros(gray.shape, dtype=int)
+        markers[tuple(peaks.T)] = range(1, len(peaks) + 1)
+        return segmentation.watershed(-distance, markers, mask=inside)
+
+    return {
+        f"ours: {type(network).__name__}, tiles and masks": partial(inferer, image, network),
+        "Otsu and watershed (scikit-image)": watershed,
+    }
+
+
 def pad(image: Tensor, multiple: int) -> Tensor:
     return nn.functional.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % multiple)])
 
@@ -122,6 +145,7 @@ def demons(pair: Tensor) -> Runs:
 
 
 RUNS = {
+    "_instance_segmentation": instance_runs,  # before what its name ends with, too
     "_segmentation": segmentation_runs,
     "_detection": detection_runs,
     "_voxelmorph_registration": registration_runs,
@@ -141,7 +165,7 @@ def main() -> None:
     workflow = create_workflow(config_file=str(config), workflow_type="infer", device="cpu")
     image = workflow.dataset[0]["image"].as_tensor()[None]
     with torch.no_grad():
-        (of_task,) = (make for ending, make in RUNS.items() if arguments.bundle.endswith(ending))
+        of_task = next(make for ending, make in RUNS.items() if arguments.bundle.endswith(ending))
         runs = of_task(workflow, image)
         times: dict[str, list[float]] = {name: [] for name in runs}
         for round_number in range(arguments.rounds + 2):

@@ -1,0 +1,38 @@
+"""Boxes told relative to other boxes, as networks do."""
+
+from math import log
+
+import torch
+from torch import Tensor
+
+CENTRE_WEIGHT, SIZE_WEIGHT = 10.0, 5.0  # bring both to a variance of about 1 (Girshick, Fast R-CNN, 2015)
+LARGEST_LOG = log(1000 / 16)
+
+
+def encode_boxes(boxes: Tensor, references: Tensor) -> Tensor:
+    """The codes (..., 2 D) of boxes (..., 2 D): shifts of the centre in sides of the reference, logarithms of sides.
+
+    Source: Girshick et al., R-CNN, CVPR 2014, appendix C; the weights are those of monai.apps.detection's BoxCoder.
+    """
+    (centre, side), (at, of) = _centre_and_side(boxes), _centre_and_side(references)
+    return torch.cat([CENTRE_WEIGHT * (centre - at) / of, SIZE_WEIGHT * (side / of).log()], dim=-1)
+
+
+def decode_boxes(codes: Tensor, references: Tensor) -> Tensor:
+    """What `encode_boxes` encoded. Unlike MONAI's, it looks at no value on the way, so that it can be exported."""
+    at, of = _centre_and_side(references)
+    shift, scale = codes.chunk(2, dim=-1)
+    centre = at + shift / CENTRE_WEIGHT * of
+    half = (scale / SIZE_WEIGHT).clamp(max=LARGEST_LOG).exp() * of / 2
+    return torch.cat([centre - half, centre + half], dim=-1)
+
+
+def clip_boxes(boxes: Tensor, size: torch.Size) -> Tensor:
+    """The part of boxes (..., 2 D) within an image of `size`, D sizes."""
+    limit = boxes.new_tensor([*size, *size])
+    return torch.minimum(boxes.clamp(min=0), limit)
+
+
+def _centre_and_side(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    low, high = boxes.chunk(2, dim=-1)
+    return (low + high) / 2, (high - low).clamp(min=1e-3)
