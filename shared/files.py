@@ -1,6 +1,7 @@
 """Writing files so that a killed run leaves either the old file or the new one, never half of one."""
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -54,6 +55,11 @@ def write_json(path: str | Path, content: Any) -> Path:
     """Write `content` as indented JSON: NaN and infinities as null, what else JSON has no form for as text."""
     text = json.dumps(_without_nan(content), indent=2, default=str, allow_nan=False)
     return write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+
+def sha256_of(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_table(path: str | Path) -> list[dict[str, str]]:

@@ -29,8 +29,8 @@ def decode_boxes(codes: Tensor, references: Tensor) -> Tensor:
 
 def clip_boxes(boxes: Tensor, size: torch.Size) -> Tensor:
     """The part of boxes (..., 2 D) within an image of `size`, D sizes."""
-    limit = boxes.new_tensor([*size, *size])
-    return torch.minimum(boxes.clamp(min=0), limit)
+    limit = torch.stack([boxes.new_ones(()) * side for side in size])  # numbers of `new_tensor` are fixed in an export
+    return torch.minimum(boxes.clamp(min=0), limit.repeat(2))
 
 
 def _centre_and_side(boxes: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ def roi_align(
     shapes = torch.tensor([list(m.shape[2:]) for m in maps], device=boxes.device)
     cells = [m[0, 0].numel() for m in maps]
     starts = torch.tensor([sum(cells[:i]) for i in range(len(maps))], device=boxes.device)
-    first = starts[level] + rows.shape[1] * torch.arange(len(boxes), device=boxes.device)[:, None]
+    first = starts[level] + rows.shape[1] * torch.arange(boxes.shape[0], device=boxes.device)[:, None]
     cell_boxes = boxes / torch.tensor(strides, device=boxes.device, dtype=boxes.dtype)[level][..., None]
     index, weights = _points(cell_boxes, shapes[level], first, size, sampling)
     pooled = weighted_rows(rows.flatten(0, 1), index, weights)

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
-from torch import nn
 from tqdm import tqdm
 
 from shared.data.cases import Case
@@ -53,14 +53,17 @@ class CaseEvaluator(SupervisedEvaluator):
 
 
 class WeightsLoader:
-    """Load a state dict into `network` when the engine starts. Raises InputError where it is missing or unfit."""
+    """Load a state dict into `network` when the engine starts. Raises InputError where it is missing or unfit.
 
-    def __init__(self, network: nn.Module, path: str | Path) -> None:
-        self.network = network
+    A network that runs elsewhere than in torch has a method `open` for it.
+    """
+
+    def __init__(self, network: Any, path: str | Path) -> None:
+        self.load = network.open if hasattr(network, "open") else partial(load_weights, network)
         self.path = path
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, lambda: load_weights(self.network, self.path))
+        engine.add_event_handler(Events.STARTED, lambda: self.load(self.path))
 
 
 class CaseReport:

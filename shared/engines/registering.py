@@ -13,6 +13,7 @@ from torch import Tensor
 
 from shared.engines.inferers import AutocastInferer
 from shared.engines.optimising import descend
+from shared.errors import InputError
 from shared.losses.registration import RegistrationLoss
 from shared.nets.voxelmorph import VoxelMorph
 
@@ -24,7 +25,7 @@ class RegistrationInferer(Inferer):
     learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
     the network's velocity, which knows of labels what the images do not show.
     with_inverse: give (B, 2 D, *S), there and back again. bfloat16: let the network compute in it where it is native.
-    The network must be like a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
+    Refining and the way back need a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
     Source: Balakrishnan et al., IEEE TMI 38 (2019), instance-specific optimisation.
     """
 
@@ -47,6 +48,13 @@ class RegistrationInferer(Inferer):
 
     def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> Tensor:
         pair, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
+        if not (self.refine_steps or self.with_inverse):
+            return self.autocast(pair, network)
+        if not isinstance(network, VoxelMorph):
+            raise InputError(
+                "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients",
+                got=self.refine_steps, fix="refine with --runtime torch",
+            )  # fmt: skip
         found = self.autocast(pair, network.guided)
         velocity = self._refined(found, pair, network) if self.refine_steps else found["velocity"]
         there = network.displacement(velocity, size)

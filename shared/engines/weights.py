@@ -23,11 +23,7 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
     partial: take only what fits in name and shape, and print what did not, as fine-tuning to other classes needs;
     at least half of the network's tensors must fit. Raises InputError for a missing or unfitting file.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            path, expected="a weight file", got="no such file", fix="train the bundle, or download it with its weights"
-        )
+    path = weight_file(path)
     device = next(network.parameters()).device
     try:
         state = torch.load(path, map_location=device, weights_only=True)
@@ -48,6 +44,15 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
         )  # fmt: skip
     print(f"{path}: loaded {len(loaded)} tensors; left as initialised: {', '.join(left) or 'none'}")
     return network
+
+
+def weight_file(path: str | Path) -> Path:
+    """`path`. Raises InputError where there is no such file."""
+    if not Path(path).is_file():
+        raise InputError(
+            path, expected="a weight file", got="no such file", fix="train the bundle, or download it with its weights"
+        )
+    return Path(path)
 
 
 def initial_weights(

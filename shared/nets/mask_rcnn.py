@@ -1,10 +1,9 @@
 """Mask R-CNN: propose regions, look into each, and draw what is there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from monai.apps.detection.utils.anchor_utils import AnchorGenerator
 from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from shared.detection.coding import clip_boxes, decode_boxes
 from shared.detection.roi_align import roi_align
 from shared.detection.static import suppress_fixed
+from shared.layers.padding import pad_to_multiple
 from shared.layers.regions import BoxHead, MaskHead, RegionHead
 from shared.layers.residual import ResidualLevels
 
@@ -42,7 +42,7 @@ class MaskRCNN(nn.Module):
     first, which is read for small regions only: at a stride of 4 nuclei of 8 pixels are two cells wide.
     region_head, box_head, mask_head: see there. candidates: anchors an image that are looked at in the search for
     `proposals`; detections: K. proposal_overlap, overlap: the IoU above which a box is taken for a surer one's.
-    finest: side in pixels of the smallest region that the second map is read for.
+    finest: side in pixels of the smallest region that the second map is read for. suppress: like `suppress_fixed`.
     A score is the likelihood of the class, times that of the mask, its mean where it is above 1/2, times the root of
     the region head's: without that, more proposals find more that is not there.
     Source: He et al., Mask R-CNN, ICCV 2017, fig. 1 and 4. Differs: boxes do not depend on the class; score of the
@@ -64,6 +64,7 @@ class MaskRCNN(nn.Module):
         proposal_overlap: float = 0.7,
         overlap: float = 0.4,
         finest: float = 28.0,
+        suppress: Callable[..., tuple[Tensor, Tensor]] = suppress_fixed,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -78,6 +79,7 @@ class MaskRCNN(nn.Module):
         self.proposal_overlap = proposal_overlap
         self.overlap = overlap
         self.finest = finest
+        self.suppress = suppress
 
     def forward(self, image: Tensor) -> Instances:
         size = image.shape[2:]
@@ -95,9 +97,7 @@ class MaskRCNN(nn.Module):
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The pyramid's maps, finest first; the image is continued to a multiple of the coarsest stride."""
-        stride = 2 ** len(self.pyramid.inner_blocks)
-        margins = [-size % stride for size in image.shape[2:]]
-        image = F.pad(image, [side for margin in reversed(margins) for side in (0, margin)], mode="replicate")
+        image = pad_to_multiple(image, 2 ** len(self.pyramid.inner_blocks))
         return list(self.pyramid(dict(enumerate(self.backbone(image)))).values())
 
     def regions(self, maps: Sequence[Tensor]) -> Regions:
@@ -105,9 +105,14 @@ class MaskRCNN(nn.Module):
         said = [self.region_head(m) for m in maps[1:]]
         logits = torch.cat([logits for logits, _ in said], dim=1).float()
         codes = torch.cat([codes for _, codes in said], dim=1).float()
-        image = maps[0].new_empty(1, 1, *[2 * size for size in maps[0].shape[2:]], dtype=torch.float32)
-        (anchors,) = self.anchors(image, [m[:1].float() for m in maps[1:]])
-        return Regions(logits, codes, anchors, [m[0, 0].numel() for m in maps[1:]])
+        return Regions(logits, codes, self._anchors(maps[1:]), [m[0, 0].numel() for m in maps[1:]])
+
+    def _anchors(self, maps: Sequence[Tensor]) -> Tensor:
+        """Those of maps at strides 4, 8, …; MONAI's `forward` would make numbers of sizes, which do not export."""
+        device = maps[0].device
+        strides = [[torch.tensor(4 * 2**level, device=device)] * (m.ndim - 2) for level, m in enumerate(maps)]
+        self.anchors.set_cell_anchors(torch.float32, device)
+        return torch.cat(self.anchors.grid_anchors([list(m.shape[2:]) for m in maps], strides))
 
     @torch.no_grad()
     def propose(self, regions: Regions, size: torch.Size, *, candidates: int, number: int) -> tuple[Tensor, Tensor]:
@@ -115,7 +120,7 @@ class MaskRCNN(nn.Module):
         best, index = regions.logits.topk(min(candidates, regions.logits.shape[1]), dim=1)
         codes = regions.codes.gather(1, index[..., None].expand(-1, -1, regions.codes.shape[2]))
         boxes = clip_boxes(decode_boxes(codes, regions.anchors[index]), size)
-        kept, present = suppress_fixed(boxes, best, overlap=self.proposal_overlap, most=number)
+        kept, present = self.suppress(boxes, best, overlap=self.proposal_overlap, most=number)
         likely = best.gather(1, kept).sigmoid() * present
         return boxes.gather(1, kept[..., None].expand(-1, -1, boxes.shape[2])) * present[..., None], likely
 
@@ -135,7 +140,7 @@ class MaskRCNN(nn.Module):
         classes = scores.shape[2]
         apart = 2 * max(size) * torch.arange(classes, device=boxes.device)  # so that classes do not cover each other
         shifted = (boxes[:, :, None] + apart[:, None]).flatten(1, 2)
-        kept, found = suppress_fixed(shifted, scores.flatten(1), overlap=self.overlap, most=self.detections)
+        kept, found = self.suppress(shifted, scores.flatten(1), overlap=self.overlap, most=self.detections)
         of = (kept // classes)[..., None].expand(-1, -1, boxes.shape[2])
         likelihood = scores.flatten(1).gather(1, kept).masked_fill(~found, 0)
         return boxes.gather(1, of) * found[..., None], likelihood, kept % classes

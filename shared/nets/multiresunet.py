@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from monai.networks.layers.factories import Conv, Pool
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shared.layers.multires import MultiResBlock, ResPath
+from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
 
 BLOCKS: dict[str, Callable[..., Any]] = {"multires": MultiResBlock, "plain": PlainBlock}
@@ -105,14 +105,6 @@ class MultiResUNet(nn.Module):
         if self.checkpointing and self.training:
             return checkpoint(module, x, use_reentrant=False)
         return module(x)
-
-
-def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
-    """Repeat the far border of (B, C, *S) until each size of S divides by `multiple`."""
-    missing = [-s % multiple for s in x.shape[2:]]
-    if not any(missing):
-        return x
-    return F.pad(x, [p for after in reversed(missing) for p in (0, after)], mode="replicate")
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:

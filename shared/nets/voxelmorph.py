@@ -8,7 +8,7 @@ from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 from shared.nets.multiresunet import MultiResUNet
-from shared.spatial.warping import integrate, resize_displacement
+from shared.spatial.warping import integrate, resize_displacement, warp
 
 
 class VoxelMorph(nn.Module):
@@ -45,6 +45,7 @@ class VoxelMorph(nn.Module):
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
+        self.warp = warp  # what the integration samples by; exports may put another there
         options: dict[str, Any] = {"block": "plain", "skip": "plain", "norm": norm, "act": act}
         self.guide = None
         if guide_filters:
@@ -86,4 +87,4 @@ class VoxelMorph(nn.Module):
 
     def displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         """The displacement on the grid of the images, (B, D, *size); that of `-velocity` is its inverse."""
-        return resize_displacement(integrate(velocity, steps=self.steps), size)
+        return resize_displacement(integrate(velocity, steps=self.steps, warp=self.warp), size)

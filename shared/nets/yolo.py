@@ -10,6 +10,7 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from shared.layers.csp import ConvNormAct, CrossStage, PyramidPooling
+from shared.layers.padding import pad_to_multiple
 
 STRIDES = (8, 16, 32)  # of the three maps, in pixels
 
@@ -78,8 +79,7 @@ class Yolo(nn.Module):
         "sides": (B, 2 D · bins, N) and "classes": (B, C, N), logits; "centres": (D, N) of the places, and "strides":
         (N), both in pixels.
         """
-        margins = [-size % STRIDES[-1] for size in image.shape[2:]]
-        image = F.pad(image, [side for margin in reversed(margins) for side in (0, margin)])
+        image = pad_to_multiple(image, STRIDES[-1], mode="constant")
         features, maps = self.stem(image), []
         for level in self.backbone:
             features = level(features)

@@ -1,5 +1,7 @@
 """Displacement fields: moving images by them, chaining them, changing their resolution."""
 
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import torch
@@ -50,7 +52,28 @@ def warp(image: Tensor, displacement: Tensor, *, mode: str = "linear", padding: 
         return F.grid_sample(values, grid, mode=MODES[mode], padding_mode=padding, align_corners=True)
 
 
-def compose(outer: Tensor, inner: Tensor) -> Tensor:
+def warp_by_gathering(image: Tensor, displacement: Tensor, *, padding: str = "zeros") -> Tensor:
+    """As `warp`, linear, without grid_sample: for runtimes that sample no volumes, and half again as slow."""
+    sizes = image.shape[2:]
+    values = image.to(_at_least_float32(displacement).dtype).flatten(2)
+    below, shares = [], []
+    for at, size in zip(voxel_coordinates(_at_least_float32(displacement)), sizes):
+        at = at.clamp(-1, size) if padding == "zeros" else at.clamp(0, size - 1)  # farther out is no different
+        below.append(at.floor())
+        shares.append(at - below[-1])
+    moved = torch.zeros_like(image, dtype=values.dtype)
+    for corner in product((0, 1), repeat=len(sizes)):
+        index, weight = torch.zeros_like(below[0], dtype=torch.long), torch.ones_like(shares[0])
+        for low, share, up, size in zip(below, shares, corner, sizes):
+            place = low.long() + up
+            weight = weight * (share if up else 1 - share) * ((place >= 0) & (place < size))
+            index = index * size + place.clamp(0, size - 1)
+        found = values.gather(2, index.flatten(1)[:, None].expand(-1, image.shape[1], -1))
+        moved = moved + found.reshape(image.shape) * weight[:, None]
+    return moved
+
+
+def compose(outer: Tensor, inner: Tensor, *, warp: Callable[..., Tensor] = warp) -> Tensor:
     """The displacement (B, D, *S) of x ↦ outer(inner(x)), both in voxels; outside the grid `outer` is its border's.
 
     An image warped by `outer` and then by `inner` is the image warped by the composition.
@@ -58,7 +81,7 @@ def compose(outer: Tensor, inner: Tensor) -> Tensor:
     return inner + warp(outer, inner, padding="border")
 
 
-def integrate(velocity: Tensor, *, steps: int = 7) -> Tensor:
+def integrate(velocity: Tensor, *, steps: int = 7, warp: Callable[..., Tensor] = warp) -> Tensor:
     """The displacement (B, D, *S) at time 1 of the flow of a stationary velocity field (B, D, *S), in voxels.
 
     By scaling and squaring: 2^steps short steps, composed pairwise. Its inverse is `integrate(-velocity)`.
@@ -66,7 +89,7 @@ def integrate(velocity: Tensor, *, steps: int = 7) -> Tensor:
     """
     displacement = _at_least_float32(velocity) / 2**steps
     for _ in range(steps):
-        displacement = compose(displacement, displacement)
+        displacement = compose(displacement, displacement, warp=warp)
     return displacement
 
 

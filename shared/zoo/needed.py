@@ -16,20 +16,23 @@ NAME = re.compile(r"\bshared(?:\.\w+)+")
 def needed_files(root: Path, configs: Iterable[Path], scripts: Iterable[Path] = ()) -> list[Path]:
     """Paths relative to `root` of the parts of `root`/shared that `configs` (JSON) and `scripts` (Python) need.
 
-    Every package on the way comes with its __init__.py. Raises InputError where a config is no JSON or names what is
-    not there.
+    Every package on the way comes with its __init__.py, and a module with a JSON file of its name. Raises InputError
+    where a config is no JSON or names what is not there.
     """
     waiting = [_file_of(root, name, path) for path in configs for name in _names_in_config(path)]
     waiting += [_file_of(root, name, path) for path in scripts for name in _names_in_source(path, root)]
     found: set[Path] = set()
+    tables: set[Path] = set()
     while waiting:
         path = waiting.pop()
         if path in found:
             continue
         found.add(path)
+        if path.with_suffix(".json").is_file():  # a module's table
+            tables.add(path.with_suffix(".json"))
         waiting += [_file_of(root, name, path) for name in _names_in_source(path, root)]
         waiting += [folder / "__init__.py" for folder in path.parents if folder.is_relative_to(root / "shared")]
-    return sorted(path.relative_to(root) for path in found)
+    return sorted(path.relative_to(root) for path in found | tables)
 
 
 def imported_packages(files: Iterable[Path]) -> set[str]:

@@ -10,8 +10,9 @@ from monai.losses import DiceLoss
 from torch import Tensor, nn
 
 from shared.layers.multires import MultiResBlock, ResPath
+from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
-from shared.nets.multiresunet import MultiResUNet, pad_to_multiple
+from shared.nets.multiresunet import MultiResUNet
 
 SIZES = [(16, 8), (7, 13), (1, 37), (1, 1), (8, 16, 8), (5, 9, 11), (1, 3, 17)]  # at a stride of 8
 

@@ -1,0 +1,78 @@
+"""Export a bundle's trained network to a checked ONNX file, and hold it against torch.
+
+A bundle's forms are those that its configs list as onnx_forms; the first is what `--runtime onnx` runs.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
+from shared.viz.tables import format_table  # noqa: E402
+
+
+def bundle_folder(name: str) -> Path:
+    """The bundle called so: a folder, one of bundles/, or that of the archive that this script came in."""
+    for folder in (Path(name), ROOT / "bundles" / name, ROOT if ROOT.name == name else Path(name)):
+        if (folder / "configs" / "inference.json").is_file():
+            return folder.resolve()
+    known = sorted(path.name for path in (ROOT / "bundles").glob("*") if (path / "configs").is_dir()) or [ROOT.name]
+    fix = f"choose one of {', '.join(known)}"
+    raise InputError(name, expected="a bundle", got="no configs/inference.json in it", fix=fix)
+
+
+def main() -> None:
+    report_input_errors_in_one_line()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bundle", help="its name or folder")
+    parser.add_argument(
+        "--precision", default="fp32", help="fp32, fp16 or int8: of weights and layers; inputs are float32"
+    )
+    parser.add_argument("--calibrate", type=Path, help="folder of images that int8 takes ranges from, else the samples")
+    parser.add_argument("--form", default="", help="one of the bundle's onnx_forms")
+    parser.add_argument("--weights", type=Path, help="models/model.pt of the bundle if left out")
+    parser.add_argument("--output", type=Path, help="if left out, models/model[_FORM][_PRECISION].onnx in the bundle")
+    parser.add_argument("--size", type=int, nargs="+", default=[], help="sides of the image that it is traced with")
+    arguments = parser.parse_args()
+    bundle = bundle_folder(arguments.bundle)
+
+    import onnx  # these take seconds: not for --help
+    from monai.bundle import create_workflow
+
+    from shared.export.bundles import export_bundle
+    from shared.export.support import TARGETS, blockers, op_support
+
+    workflow = create_workflow(
+        config_file=str(bundle / "configs" / "inference.json"), workflow_type="infer", bundle_root=str(bundle),
+        device="cpu", **({"dataset_dir": str(arguments.calibrate)} if arguments.calibrate else {}),
+    )  # fmt: skip
+    network, forms = (workflow.parser.get_parsed_content(name) for name in ("network_def", "onnx_forms"))
+    usual = (next(iter(forms)), "fp32")  # what a name does not tell
+    told = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
+    output = arguments.output or bundle / "models" / f"{'_'.join(['model', *told])}.onnx"
+    eight_bits = arguments.precision == "int8"
+    rows = export_bundle(
+        bundle, network, arguments.weights or bundle / "models" / "model.pt", forms, output,
+        form=arguments.form, precision="fp32" if eight_bits else arguments.precision, size=arguments.size,
+    )  # fmt: skip
+    print(format_table(rows, ["input", "difference"]), "\n")
+    if eight_bits:
+        from shared.export.quantising import quantise, shown_images
+
+        inferer = workflow.parser.get_parsed_content("inferer")
+        images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
+        quantise(output, output, images)
+        print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
+    model = onnx.load(output)
+    ops = op_support(model)
+    print(format_table(ops, ["op", "inputs", "count", *TARGETS], most=len(ops)), "\n")
+    for target, ops_left in blockers(model).items():
+        print(f"{target}: {'the whole file' if not ops_left else 'all but ' + ', '.join(ops_left)}")
+    print(f"{output}: {output.stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Exporting the network of a bundle, trained, in one of the forms that its configs list."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from shared.engines.weights import load_weights
+from shared.errors import InputError
+from shared.export.files import example_images, write_onnx
+from shared.export.graphs import Form
+from shared.files import sha256_of
+
+PRECISIONS = ("fp32", "fp16")
+
+
+def export_bundle(
+    bundle_root: Path,
+    network: nn.Module,
+    weights: str | Path,
+    forms: Mapping[str, Callable[[nn.Module], Form]],
+    path: Path,
+    *,
+    form: str = "",
+    precision: str = "fp32",
+    size: Sequence[int] = (),
+) -> list[dict[str, Any]]:
+    """Write `network` with `weights` to `path` as the `form` of `forms`, the first if not named; see `write_onnx`.
+
+    size: sides of the images that it is traced and compared with, in place of those in metadata.json.
+    Raises InputError for an unknown form or precision, and where it is off.
+    """
+    for option, value, known in (("--form", form or next(iter(forms)), forms), ("--precision", precision, PRECISIONS)):
+        if value not in known:
+            raise InputError(option, expected=f"one of {', '.join(known)}", got=value, fix="choose one of these")
+    form = form or next(iter(forms))
+    metadata = json.loads((bundle_root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    config = json.loads((bundle_root / "configs" / "inference.json").read_text(encoding="utf-8"))
+    image = metadata["network_data_format"]["inputs"]["image"]
+    if next(network.parameters(), None) is not None:  # an optimisation has none
+        load_weights(network, weights)
+    module = forms[form](network.cpu())
+    sides = [int(s) for s in size or image["spatial_shape"]]
+    # Traced with sides that are different and no multiples of a stride: what is then computed holds for all.
+    sizes = [(2, *(s + 13 + 4 * axis for axis, s in enumerate(sides))), (1, *sides)]
+    examples = module.examples(example_images(image["num_channels"], sizes))
+    said = {
+        "bundle": bundle_root.resolve().name,
+        "version": metadata["version"],
+        "weights_sha256": sha256_of(Path(weights)),
+        "form": form,
+        "classes": json.dumps(config.get("class_names", [])),
+        "preprocessing": json.dumps(config["preprocessing"]["transforms"]),
+    }
+    return write_onnx(module, examples, path, precision=precision, said=said)

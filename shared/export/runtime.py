@@ -1,0 +1,137 @@
+"""Running a bundle's network by onnxruntime in place of torch."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shared.engines.weights import weight_file
+from shared.errors import InputError, one_line
+from shared.export.graphs import Form
+from shared.files import sha256_of
+
+RUNTIMES = ("torch", "onnx")
+CPU = "CPUExecutionProvider"
+ON_CUDA = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+
+
+def in_runtime(network: nn.Module, runtime: str, forms: Mapping[str, Callable[..., Form]], **options: Any) -> nn.Module:
+    """`network` itself for the runtime "torch"; for "onnx" an `OnnxNetwork` of the first of `forms` in its place.
+
+    options: those of `OnnxNetwork`. An optimisation stays in torch, which is said. Raises InputError for another one.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError("--runtime", expected=f"one of {', '.join(RUNTIMES)}", got=runtime, fix="choose one of these")
+    if runtime == "torch":
+        return network
+    maker = next(iter(forms.values()))
+    form: type[Form] = maker.func if isinstance(maker, partial) else maker  # type: ignore[assignment]
+    if not form.is_whole:
+        print("runtime onnx: this optimises each pair by gradients, which onnxruntime has not, so it runs in torch")
+        return network
+    return OnnxNetwork(network, forms, form, **options)
+
+
+class OnnxNetwork(nn.Module):
+    """What a network gives for an image (B, C, *S), computed by onnxruntime from an ONNX file.
+
+    path: the file; none, and it is the one beside the weights, which is exported where there is none of these weights.
+    providers: those of onnxruntime, the first that starts is used; none, and it is the processor's, or for a `device`
+    of CUDA TensorRT's, then CUDA's. engine_cache: folder for what TensorRT builds.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        forms: Mapping[str, Callable[..., Form]],
+        form: type[Form],
+        *,
+        bundle_root: str | Path,
+        path: str | Path = "",
+        device: str | torch.device = "cpu",
+        providers: Sequence[str] = (),
+        engine_cache: str | Path = "engines",
+    ) -> None:
+        super().__init__()
+        self.source: Mapping[str, Any] = {"bundle_root": Path(bundle_root), "network": network, "forms": forms}
+        self.form = form
+        self.path = Path(path) if path else None
+        self.providers = list(providers) or usual_providers(torch.device(device))
+        self.engine_cache = Path(engine_cache)
+        self.session: Any = None
+
+    def open(self, weights: str | Path) -> None:
+        """Start onnxruntime on the file of these weights. Raises InputError where it is not there, or of others."""
+        path = self.path or weight_file(weights).with_suffix(".onnx")
+        if self.path is None and not _is_of(path, weights):
+            from shared.export.bundles import export_bundle  # imports what only an export needs
+
+            print(f"{path}: exporting it from {Path(weights).name}, once: about a minute", flush=True)
+            export_bundle(**self.source, weights=weights, path=path)
+        elif not _is_of(path, weights):
+            given = "one of other weights" if path.is_file() else "none"
+            raise InputError(path, expected=f"an ONNX file of {weights}", got=given, fix="run scripts/export_onnx.py")
+        self.session = start_session(path, self.providers, self.engine_cache)
+        print(f"onnxruntime: {path} on {', '.join(self.session.get_providers())}", flush=True)
+
+    def forward(self, image: Tensor) -> Any:
+        outputs = self.session.run(list(self.form.outputs), {"image": image.float().cpu().numpy()})
+        return self.form.of_outputs([torch.from_numpy(output).to(image.device) for output in outputs])
+
+
+def usual_providers(device: torch.device) -> list[str]:
+    """For a device the providers that this build of onnxruntime has, the fastest first."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    return [name for name in ON_CUDA if device.type == "cuda" and name in there] + [CPU]
+
+
+def start_session(path: Path, providers: Sequence[str], engine_cache: Path) -> Any:
+    """A session on the first of `providers` that starts, with no word of those that did not.
+
+    Raises InputError for a provider that this build of onnxruntime has not, or a file that it cannot read.
+    """
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    for name in providers:
+        if name not in there:
+            raise InputError("--providers", expected=f"some of {', '.join(there)}", got=name, fix="choose of these")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4
+    cache = {
+        "trt_engine_cache_enable": True, "trt_engine_cache_path": str(engine_cache),
+        "trt_timing_cache_enable": True, "trt_timing_cache_path": str(engine_cache),
+    }  # fmt: skip
+    chosen = [(name, cache if name == ON_CUDA[0] else {}) for name in dict.fromkeys([*providers, CPU])]
+    onnxruntime.set_default_logger_severity(4)  # else libraries that are missing are told of in pages
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
+            return onnxruntime.InferenceSession(str(path), options, providers=chosen)
+    except Exception as error:  # onnxruntime raises many kinds
+        raise InputError(
+            path, expected="a file that onnxruntime can run", got=one_line(error)[:200], fix="export it again"
+        ) from error
+    finally:
+        onnxruntime.set_default_logger_severity(2)
+
+
+def _is_of(path: Path, weights: str | Path) -> bool:
+    """Whether `path` is an ONNX file that was exported from these weights."""
+    if not path.is_file():
+        return False
+    import onnx
+
+    try:
+        said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+    except Exception as error:  # protobuf's own kinds
+        raise InputError(path, expected="an ONNX file", got=one_line(error)[:200], fix="export it again") from error
+    return said.get("weights_sha256") == sha256_of(weight_file(weights))

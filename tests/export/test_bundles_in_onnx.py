@@ -1,0 +1,96 @@
+"""Every bundle gives in onnxruntime what it gives in torch, file by file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import onnx
+import pytest
+import torch
+from monai.bundle import ckpt_export
+from PIL import Image
+
+from shared.export.runtime import CPU
+from shared.files import read_table
+from tests.running import run_here, script
+from tests.test_bundles import each_exported, each_of_a_kind
+
+# float32 sums in another order: of a map some pixels at a border change sides.
+SHARE, DIFFERENCE = 1e-3, 2e-2  # of pixels; of numbers, boxes in pixels among them
+
+
+@each_of_a_kind
+def test_results_are_those_of_torch(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.onnx"
+    monkeypatch.setattr("sys.argv", ["export_onnx.py", bundle.name, "--output", str(file)])
+    script("export_onnx").main()
+    assert "tensorrt10: " in capsys.readouterr().out
+    options: dict[str, Any] = {}
+    if "bfloat16" in json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8")):
+        options["bfloat16"] = False  # the file is in float32
+    ours = run_here(bundle, tmp_path / "torch", **options)
+    theirs = run_here(bundle, tmp_path / "onnx", runtime="onnx", onnx=str(file), **options)
+    said = capsys.readouterr().out
+    optimises = "warp" in {entry.value for entry in onnx.load(file).metadata_props if entry.key == "form"}
+    assert ("so it runs in torch" if optimises else f"{file} on {CPU}") in said
+    names = [sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) for folder in (ours, theirs)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if not name.startswith("overlays/") and not name.endswith("figure.png"):
+            assert_alike(content(ours / name), content(theirs / name), name)
+
+
+def content(path: Path) -> Any:
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
+    if path.suffix == ".csv":
+        return [{k: number(v) for k, v in row.items() if "seconds" not in k} for row in read_table(path)]
+    return np.asarray(Image.open(path) if path.suffix == ".png" else nib.Nifti1Image.from_filename(path).dataobj)
+
+
+def number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def assert_alike(ours: Any, theirs: Any, where: str) -> None:
+    if isinstance(ours, np.ndarray):
+        assert ours.shape == theirs.shape, where
+        if ours.dtype.kind in "ui":
+            assert (ours != theirs).mean() <= SHARE, where
+        else:
+            np.testing.assert_allclose(theirs, ours, rtol=0, atol=DIFFERENCE * np.abs(ours).max(), err_msg=where)
+    elif isinstance(ours, Mapping):
+        assert ours.keys() == theirs.keys(), where
+        for key in ours:
+            assert_alike(ours[key], theirs[key], f"{where}: {key}")
+    elif isinstance(ours, list):
+        assert len(ours) == len(theirs), where
+        for index, (a, b) in enumerate(zip(ours, theirs)):
+            assert_alike(a, b, f"{where}[{index}]")
+    elif isinstance(ours, float):
+        assert theirs == pytest.approx(ours, rel=DIFFERENCE, abs=DIFFERENCE), where
+    else:
+        assert ours == theirs, where
+
+
+@each_exported
+def test_monai_exports_a_checkpoint_to_torchscript(bundle: Path, tmp_path: Path) -> None:
+    """By tracing: scripting, its default, wants types that Python's own code does not have."""
+    ckpt_export(
+        "network_def", filepath=str(tmp_path / "model.ts"), ckpt_file=str(bundle / "models" / "model.pt"),
+        meta_file=str(bundle / "configs" / "metadata.json"), config_file=str(bundle / "configs" / "inference.json"),
+        bundle_root=str(bundle), use_trace=True,
+    )  # fmt: skip
+    network = torch.jit.load(tmp_path / "model.ts")
+    shape = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    entry, out = (shape["network_data_format"][side] for side in ("inputs", "outputs"))
+    image = torch.rand(1, entry["image"]["num_channels"], *entry["image"]["spatial_shape"])
+    assert network(image).shape[1] == out["pred"]["num_channels"]

@@ -1,0 +1,140 @@
+"""A network in onnxruntime stands in for the one in torch, with the file that belongs to its weights."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from shared.engines.registering import RegistrationInferer
+from shared.errors import InputError
+from shared.export.bundles import export_bundle
+from shared.export.graphs import Form
+from shared.export.registration import Warp
+from shared.export.runtime import CPU, ON_CUDA, OnnxNetwork, in_runtime, start_session, usual_providers
+from shared.losses.registration import RegistrationLoss
+
+FORMS = {"raw": Form}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """The parts of a bundle that an export looks at."""
+    inputs = {"image": {"num_channels": 1, "spatial_shape": [12, 16]}}
+    for name, content in {
+        "metadata": {"version": "0.2.1", "network_data_format": {"inputs": inputs}},
+        "inference": {"class_names": ["cell"], "preprocessing": {"transforms": [{"_target_": "ScaleIntensityd"}]}},
+    }.items():  # fmt: skip
+        (tmp_path / "spot" / "configs").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "spot" / "configs" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    save(network(0), tmp_path / "spot" / "model.pt")
+    return tmp_path / "spot"
+
+
+def network(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Conv2d(1, 2, 3, padding=1)
+
+
+def save(network: nn.Module, path: Path) -> None:
+    torch.save(network.state_dict(), path)
+
+
+def onnx_network(bundle: Path, **options: Any) -> OnnxNetwork:
+    stand_in = in_runtime(network(1), "onnx", FORMS, bundle_root=bundle, **options)
+    assert isinstance(stand_in, OnnxNetwork)
+    return stand_in
+
+
+def assert_gives(stand_in: OnnxNetwork, expected: nn.Module) -> None:
+    image = torch.rand(1, 1, 9, 30)
+    with torch.no_grad():
+        torch.testing.assert_close(stand_in(image), expected(image), rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_run_exports_and_says_so_the_next_ones_use_the_file_until_the_weights_change(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in = onnx_network(bundle)
+    stand_in.open(bundle / "model.pt")
+    assert_gives(stand_in, network(0))
+    assert "exporting it from model.pt" in capsys.readouterr().out
+    stamp = (bundle / "model.onnx").stat().st_mtime_ns
+    stand_in.open(bundle / "model.pt")
+    assert capsys.readouterr().out == f"onnxruntime: {bundle / 'model.onnx'} on {CPU}\n"
+    assert (bundle / "model.onnx").stat().st_mtime_ns == stamp
+    save(network(2), bundle / "model.pt")
+    stand_in.open(bundle / "model.pt")
+    assert_gives(stand_in, network(2))
+    said = {entry.key: entry.value for entry in onnx.load(bundle / "model.onnx").metadata_props}
+    assert (said["bundle"], said["version"], said["form"]) == ("spot", "0.2.1", "raw")
+    assert json.loads(said["classes"]) == ["cell"]
+    assert json.loads(said["preprocessing"]) == [{"_target_": "ScaleIntensityd"}]
+
+
+def test_a_named_file_is_used_and_must_be_there_and_of_these_weights(bundle: Path) -> None:
+    named = bundle / "other.onnx"
+    with pytest.raises(InputError, match=r"other.onnx: expected an ONNX file of .*model.pt, got none"):
+        onnx_network(bundle, path=named).open(bundle / "model.pt")
+    export_bundle(bundle, network(1), bundle / "model.pt", FORMS, named)
+    stand_in = onnx_network(bundle, path=named)
+    stand_in.open(bundle / "model.pt")
+    assert_gives(stand_in, network(0))
+    save(network(3), bundle / "model.pt")
+    with pytest.raises(InputError, match="got one of other weights"):
+        stand_in.open(bundle / "model.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no protobuf at all"])
+def test_a_file_that_is_no_onnx_is_told_of_in_a_line(content: bytes, bundle: Path) -> None:
+    (bundle / "bad.onnx").write_bytes(content)
+    with pytest.raises(InputError, match=r"bad\.onnx: expected") as told:
+        onnx_network(bundle, path=bundle / "bad.onnx").open(bundle / "model.pt")
+    assert "\n" not in str(told.value)
+
+
+def test_missing_weights_and_unknown_runtimes_forms_and_providers_are_told_of(bundle: Path) -> None:
+    with pytest.raises(InputError, match=r"no\.pt: expected a weight file"):
+        onnx_network(bundle).open(bundle / "no.pt")
+    with pytest.raises(InputError, match="--runtime: expected one of torch, onnx, got tensorflow"):
+        in_runtime(network(0), "tensorflow", FORMS, bundle_root=bundle)
+    with pytest.raises(InputError, match="--form: expected one of raw, got cooked"):
+        export_bundle(bundle, network(0), bundle / "model.pt", FORMS, bundle / "x.onnx", form="cooked")
+    with pytest.raises(InputError, match="--precision: expected one of fp32, fp16, got fp8"):
+        export_bundle(bundle, network(0), bundle / "model.pt", FORMS, bundle / "x.onnx", precision="fp8")
+    with pytest.raises(InputError, match=r"--providers: expected some of .*CPUExecutionProvider, got QuantumProvider"):
+        onnx_network(bundle, providers=["QuantumProvider"]).open(bundle / "model.pt")
+
+
+def test_torch_is_what_runs_where_nothing_else_is_asked_for_or_possible(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = network(0)
+    assert in_runtime(ours, "torch", FORMS, bundle_root=bundle) is ours
+    assert in_runtime(ours, "onnx", {"warp": partial(Warp, gather=True)}, bundle_root=bundle) is ours
+    assert "it runs in torch" in capsys.readouterr().out
+
+
+def test_a_device_has_the_providers_that_are_there_the_fastest_first(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A build for GPUs names its providers on machines that have none, and then falls back with a page of errors."""
+    assert usual_providers(torch.device("cpu")) == [CPU]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [*ON_CUDA, "AzureExecutionProvider", CPU])
+    assert usual_providers(torch.device("cuda")) == ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU]
+    export_bundle(bundle, network(0), bundle / "model.pt", FORMS, bundle / "model.onnx")
+    capfd.readouterr()
+    session = start_session(bundle / "model.onnx", ["CUDAExecutionProvider"], bundle / "engines")
+    assert session.get_providers() == [CPU]
+    said = capfd.readouterr()
+    assert (said.out, said.err) == ("", "")
+
+
+def test_refining_is_refused_where_there_are_no_gradients() -> None:
+    inferer = RegistrationInferer(RegistrationLoss(lambda a, b: (a - b).abs().mean()), refine_steps=3)
+    with pytest.raises(InputError, match="refine with --runtime torch"):
+        inferer(torch.rand(1, 2, 8, 8), network(0))
