@@ -4,6 +4,7 @@ A bundle's forms are those that its configs list as onnx_forms; the first is wha
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="if left out, models/model[_FORM][_PRECISION].onnx in the bundle")
     parser.add_argument("--size", type=int, nargs="+", default=[], help="sides of the image that it is traced with")
     arguments = parser.parse_args()
+    logging.disable(logging.INFO)  # MONAI's, of every config that it reads
     bundle = bundle_folder(arguments.bundle)
 
     import onnx  # these take seconds: not for --help
@@ -68,7 +70,8 @@ def main() -> None:
         print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
     model = onnx.load(output)
     ops = op_support(model)
-    print(format_table(ops, ["op", "inputs", "count", *TARGETS], most=len(ops)), "\n")
+    if conditional := [row for row in ops if any(row[target] != "yes" for target in TARGETS)]:
+        print(format_table(conditional, ["op", "inputs", "count", *TARGETS], most=len(ops)), "\n")
     for target, ops_left in blockers(model).items():
         print(f"{target}: {'the whole file' if not ops_left else 'all but ' + ', '.join(ops_left)}")
     print(f"{output}: {output.stat().st_size / 2**20:.1f} MiB")

@@ -42,7 +42,7 @@ class Suppressed(Form):
         boxes, scores = found[:, : 2 * dims].transpose(1, 2), found[:, 2 * dims :]
         edge = torch.stack([boxes.new_ones(()) * side for side in image.shape[2:]]).repeat(2)
         likely, index = F.pad(scores.flatten(1), (0, self.candidates)).topk(self.candidates, dim=1)
-        labels = index // scores.shape[2]
+        labels = torch.div(index, scores.shape[2], rounding_mode="trunc")  # `//` exports as what TensorRT has not
         place = index - labels * scores.shape[2]
         boxes = _picked(torch.minimum(boxes.clamp(min=0), edge), place)
         apart = 2 * edge.max() * labels[..., None]  # so that classes do not cover each other

@@ -78,7 +78,9 @@ class OnnxNetwork(nn.Module):
             given = "one of other weights" if path.is_file() else "none"
             raise InputError(path, expected=f"an ONNX file of {weights}", got=given, fix="run scripts/export_onnx.py")
         self.session = start_session(path, self.providers, self.engine_cache)
-        print(f"onnxruntime: {path} on {', '.join(self.session.get_providers())}", flush=True)
+        used = self.session.get_providers()
+        absent = [name for name in self.providers if name not in used]
+        print(f"onnxruntime: {path} on {', '.join(used)}", *(f"(not {name})" for name in absent), flush=True)
 
     def forward(self, image: Tensor) -> Any:
         outputs = self.session.run(list(self.form.outputs), {"image": image.float().cpu().numpy()})

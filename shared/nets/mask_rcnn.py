@@ -141,9 +141,10 @@ class MaskRCNN(nn.Module):
         apart = 2 * max(size) * torch.arange(classes, device=boxes.device)  # so that classes do not cover each other
         shifted = (boxes[:, :, None] + apart[:, None]).flatten(1, 2)
         kept, found = self.suppress(shifted, scores.flatten(1), overlap=self.overlap, most=self.detections)
-        of = (kept // classes)[..., None].expand(-1, -1, boxes.shape[2])
+        region = torch.div(kept, classes, rounding_mode="trunc")  # `//` would export as what TensorRT has not
+        of = region[..., None].expand(-1, -1, boxes.shape[2])
         likelihood = scores.flatten(1).gather(1, kept).masked_fill(~found, 0)
-        return boxes.gather(1, of) * found[..., None], likelihood, kept % classes
+        return boxes.gather(1, of) * found[..., None], likelihood, kept - region * classes
 
 
 def build_mask_rcnn(

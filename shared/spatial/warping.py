@@ -53,7 +53,7 @@ def warp(image: Tensor, displacement: Tensor, *, mode: str = "linear", padding: 
 
 
 def warp_by_gathering(image: Tensor, displacement: Tensor, *, padding: str = "zeros") -> Tensor:
-    """As `warp`, linear, without grid_sample: for runtimes that sample no volumes, and half again as slow."""
+    """As `warp`, linear, of sizes above 1, without grid_sample: for runtimes that sample no volumes; half as fast."""
     sizes = image.shape[2:]
     values = image.to(_at_least_float32(displacement).dtype).flatten(2)
     below, shares = [], []
@@ -65,9 +65,9 @@ def warp_by_gathering(image: Tensor, displacement: Tensor, *, padding: str = "ze
     for corner in product((0, 1), repeat=len(sizes)):
         index, weight = torch.zeros_like(below[0], dtype=torch.long), torch.ones_like(shares[0])
         for low, share, up, size in zip(below, shares, corner, sizes):
-            place = low.long() + up
+            place = low + up
             weight = weight * (share if up else 1 - share) * ((place >= 0) & (place < size))
-            index = index * size + place.clamp(0, size - 1)
+            index = index * size + place.clamp(0, size - 1).long()
         found = values.gather(2, index.flatten(1)[:, None].expand(-1, image.shape[1], -1))
         moved = moved + found.reshape(image.shape) * weight[:, None]
     return moved

@@ -8,7 +8,7 @@ from shared.export.files import compare
 NAMES = ("boxes", "scores", "labels", "number")
 FOUND = [
     np.array([[[0, 0, 10, 10], [20, 20, 30, 30], [0, 20, 10, 30], [0, 0, 0, 0]]], np.float32),
-    np.array([[0.9, 0.8, 0.2, 0]], np.float32),
+    np.array([[0.9, 0.8, 0.2, 0]], np.float32),  # the third is not half as sure as the first
     np.array([[0, 1, 0, 0]]),
     np.array([3]),
 ]

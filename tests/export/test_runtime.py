@@ -15,7 +15,7 @@ from shared.errors import InputError
 from shared.export.bundles import export_bundle
 from shared.export.graphs import Form
 from shared.export.registration import Warp
-from shared.export.runtime import CPU, ON_CUDA, OnnxNetwork, in_runtime, start_session, usual_providers
+from shared.export.runtime import CPU, ON_CUDA, OnnxNetwork, in_runtime, usual_providers
 from shared.losses.registration import RegistrationLoss
 
 FORMS = {"raw": Form}
@@ -128,10 +128,14 @@ def test_a_device_has_the_providers_that_are_there_the_fastest_first(
     assert usual_providers(torch.device("cuda")) == ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU]
     export_bundle(bundle, network(0), bundle / "model.pt", FORMS, bundle / "model.onnx")
     capfd.readouterr()
-    session = start_session(bundle / "model.onnx", ["CUDAExecutionProvider"], bundle / "engines")
-    assert session.get_providers() == [CPU]
+    stand_in = onnx_network(bundle, device="cuda")
+    stand_in.open(bundle / "model.pt")
+    assert stand_in.session.get_providers() == [CPU]
     said = capfd.readouterr()
-    assert (said.out, said.err) == ("", "")
+    told = (
+        f"onnxruntime: {bundle / 'model.onnx'} on {CPU} (not TensorrtExecutionProvider) (not CUDAExecutionProvider)\n"
+    )
+    assert (said.out, said.err) == (told, "")
 
 
 def test_refining_is_refused_where_there_are_no_gradients() -> None:

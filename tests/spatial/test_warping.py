@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from shared.spatial.warping import compose, integrate, resize, resize_displacement, warp
+from shared.spatial.warping import compose, integrate, resize, resize_displacement, warp, warp_by_gathering
 
 SIZES = [(9, 12), (7, 8, 6)]
 
@@ -174,3 +174,14 @@ def test_a_coarser_grid_shows_a_ramp_where_it_was(stride: int) -> None:
 
 def test_a_coarser_grid_keeps_a_constant_up_to_its_border() -> None:
     torch.testing.assert_close(resize(torch.ones(1, 2, 21, 16, 10), (10, 8, 5)), torch.ones(1, 2, 10, 8, 5))
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border"])
+@pytest.mark.parametrize("size", SIZES)
+def test_gathering_gives_what_sampling_gives_also_outside(size: tuple[int, ...], padding: str) -> None:
+    image = torch.rand(2, 3, *size, dtype=torch.float64)
+    displacement = 6 * torch.randn(2, len(size), *size, dtype=torch.float64)
+    displacement[0, 0].view(-1)[0] = 1e6  # far away
+    expected = warp(image, displacement, padding=padding)
+    torch.testing.assert_close(warp_by_gathering(image, displacement, padding=padding), expected, rtol=0, atol=1e-9)
+    assert (expected == 0).any() == (padding == "zeros")
