@@ -1,16 +1,28 @@
-"""How tests run a bundle within their own process, a script that is no part of a package, and an exported network."""
+"""How tests run a bundle, a script that is no part of a package, and an exported network, and the pictures they give.
+
+What several tests assert is here, too.
+"""
 
 import importlib.util
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import imagecodecs
+import nibabel as nib
 import numpy as np
 import onnxruntime
+import pytest
+import tifffile
 import torch
 from monai.bundle import create_workflow
+from PIL import Image
 from torch import nn
+
+from shared.errors import input_error_behind
+from shared.files import read_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +40,15 @@ def run_here(bundle: Path, output_dir: Path, config: str = "inference", **option
     return output_dir
 
 
+def refused_here(bundle: Path, output_dir: Path, config: str = "inference", **options: Any) -> str:
+    """As `run_here`, what cannot be done: gives the line that a command would end with, after its "error: "."""
+    with pytest.raises(RuntimeError) as raised:  # MONAI's, around ours
+        run_here(bundle, output_dir, config, **options)
+    known = input_error_behind(raised.value)
+    assert known is not None, raised.value
+    return str(known)
+
+
 def script(name: str) -> ModuleType:
     """scripts/NAME.py as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
@@ -36,6 +57,91 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def read_picture(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def write_picture(path: Path, array: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(array)).save(path)
+    return path
+
+
+def write_in_every_format(folder: Path, gray: np.ndarray) -> list[str]:
+    """Write the same shades of gray (8 bits) in every format without loss; gives the names without their endings."""
+    deep = gray.astype(np.uint16) * 257  # 0 … 255 to 0 … 65,535
+    veil = np.random.default_rng(0).integers(0, 256, gray.shape, dtype=np.uint8)  # alpha says nothing of the cells
+    write_picture(folder / "gray.png", gray)
+    write_picture(folder / "rgb.png", np.stack([gray] * 3, axis=-1))
+    write_picture(folder / "rgba.png", np.stack([gray, gray, gray, veil], axis=-1))
+    write_picture(folder / "gray_alpha.png", np.stack([gray, veil], axis=-1))
+    (folder / "deep.png").write_bytes(imagecodecs.png_encode(deep))
+    (folder / "deep_rgb.png").write_bytes(imagecodecs.png_encode(np.stack([deep] * 3, axis=-1)))
+    tifffile.imwrite(folder / "deep_tiff.tif", deep)
+    tifffile.imwrite(folder / "float_tiff.tiff", gray / np.float32(1000) - 5)
+    return [path.stem for path in folder.iterdir()]
+
+
+def write_bad_pictures(folder: Path, good: Path, *, channels: int) -> dict[str, str]:
+    """Write one of each that cannot be used; name of the file -> what its message must say.
+
+    good: a picture that can. channels: of the network, as which a gray picture is read.
+    """
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (9, 8, 7), dtype=np.uint8)
+    with_nan = noise[0].astype(np.float32)
+    with_nan[3, 4] = np.nan
+    whole, cut = good.read_bytes(), f"truncated{good.suffix}"
+    (folder / cut).write_bytes(whole[: len(whole) // 2])
+    (folder / "empty_file.png").write_bytes(b"")
+    (folder / "text.tif").write_text("not an image")
+    write_picture(folder / "constant.png", np.full((50, 60), 7, np.uint8))
+    tifffile.imwrite(folder / "nan.tif", with_nan)
+    tifffile.imwrite(folder / "pages.tif", noise, photometric="minisblack")
+    nib.save(nib.Nifti1Image(noise.astype(np.float32), np.eye(4)), folder / "volume.nii.gz")
+    return {
+        cut: "expected a PNG, JPEG or TIFF image that can be read",
+        "empty_file.png": "expected a PNG, JPEG or TIFF image that can be read",
+        "text.tif": "expected a PNG, JPEG or TIFF image that can be read",
+        "constant.png": f"got {', '.join(['7'] * channels)} everywhere",
+        "nan.tif": f"got {channels} NaN or Inf",
+        "pages.tif": "expected 2 dimensions, got 3",
+        "volume.nii.gz": "expected 2 dimensions, got 3 (9, 8, 7)",
+    }
+
+
+def assert_ended_with_a_line(done: subprocess.CompletedProcess, words: str) -> None:
+    """That a command failed, said why in its last line, and showed no pages of traceback."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert words in last, last
+
+
+def assert_only_the_bad_failed(
+    done: subprocess.CompletedProcess, given: Path, out: Path, told: dict[str, str], written: Sequence[str]
+) -> None:
+    """That each file of `given` named in `told` failed with a line that says so, and the file "good" alone was done.
+
+    written: all files that there are in `out` but the table.
+    """
+    assert_ended_with_a_line(done, f"{out / 'summary.csv'}: expected every case")
+    rows = {row["case"]: row for row in read_table(out / "summary.csv")}
+    assert rows.pop("good")["status"] == "ok"
+    assert rows.keys() == {name.split(".")[0] for name in told}
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*.*")}
+    assert files == {*written, "summary.csv"}
+    for name, words in told.items():
+        row = rows[name.split(".")[0]]
+        assert row["status"] == "failed"
+        assert row["message"].startswith(f"{given / name}: ")
+        assert words in row["message"], row["message"]
+        assert "\n" not in row["message"]
+        assert row["message"] in done.stdout
 
 
 def assert_onnxruntime_agrees(network: nn.Module, shape: Sequence[int], folder: Path, *, within: float) -> None:

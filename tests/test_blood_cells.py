@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
-import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
@@ -17,7 +16,14 @@ from PIL import Image
 from shared.data.detection import select_boxed
 from shared.detection.boxes import intersection_over_union
 from shared.files import read_table
-from tests.running import run_here
+from tests.running import (
+    assert_only_the_bad_failed,
+    read_picture,
+    refused_here,
+    run_here,
+    write_bad_pictures,
+    write_picture,
+)
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "blood_cell_yolo_detection"
@@ -51,14 +57,19 @@ def best_overlaps(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def sample() -> np.ndarray:
-    with Image.open(SAMPLE) as picture:
-        return np.asarray(picture)
+    return read_picture(SAMPLE)
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the sample data."""
     return detect(SAMPLES, tmp_path_factory.mktemp("found"))
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation of the sample data."""
+    return detect(SAMPLES, tmp_path_factory.mktemp("scored"), config="evaluate")
 
 
 def test_the_samples_cells_are_found_where_they_are(found: Path) -> None:
@@ -99,7 +110,7 @@ def test_all_cases_stand_in_cocos_form(found: Path) -> None:
             assert [x, y, x + width, y + height] == pytest.approx(box, abs=0.011)  # both rounded to 0.01
 
 
-def test_evaluation_is_pycocotools_own_on_the_files_that_inference_wrote(found: Path, tmp_path: Path) -> None:
+def test_evaluation_is_pycocotools_own_on_the_files_that_inference_wrote(found: Path, scored: Path) -> None:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -120,12 +131,12 @@ def test_evaluation_is_pycocotools_own_on_the_files_that_inference_wrote(found: 
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
-    scores = stored(detect(SAMPLES, tmp_path / "scores", config="evaluate") / "metrics.json")
+    scores = stored(scored / "metrics.json")
     # Boxes in the files are rounded to 0.01 px and scores to 0.0001, which may exchange two of some hundred ranks.
     assert scores["ap"] == pytest.approx(evaluation.stats[0], abs=5e-3)
     assert scores["ap50"] == pytest.approx(evaluation.stats[1], abs=5e-3)
     assert scores["ap50"] > 0.8
-    rows = read_table(tmp_path / "scores" / "metrics.csv")
+    rows = read_table(scored / "metrics.csv")
     errors = [abs(int(row["RBC_true"]) - int(row["RBC_found"])) for row in rows]
     assert scores["counting_error"]["RBC"]["mean"] == pytest.approx(np.mean(errors), abs=1e-6)
     assert np.sum(scores["confusion"]["counts"]) == len(annotations) + sum(int(row["too_many"]) for row in rows)
@@ -133,11 +144,10 @@ def test_evaluation_is_pycocotools_own_on_the_files_that_inference_wrote(found: 
 
 def write_in_every_format(folder: Path, colour: np.ndarray) -> None:
     """Write the same colours in every format without loss."""
-    folder.mkdir()
     veil = np.random.default_rng(0).integers(0, 256, (*colour.shape[:2], 1), dtype=np.uint8)  # says nothing of cells
     deep = colour.astype(np.uint16) * 257  # 0 … 255 to 0 … 65,535
-    Image.fromarray(colour).save(folder / "rgb.png")
-    Image.fromarray(np.concatenate([colour, veil], axis=-1)).save(folder / "rgba.png")
+    write_picture(folder / "rgb.png", colour)
+    write_picture(folder / "rgba.png", np.concatenate([colour, veil], axis=-1))
     (folder / "deep.png").write_bytes(imagecodecs.png_encode(deep))
     tifffile.imwrite(folder / "deep_tiff.tif", deep, photometric="rgb")
 
@@ -161,7 +171,7 @@ def test_a_picture_gives_the_same_boxes_in_every_format(
 
 
 def test_gray_pictures_are_taken(sample: np.ndarray, tmp_path: Path) -> None:
-    Image.fromarray(sample.mean(axis=2).astype(np.uint8)).save(tmp_path / "gray.png")
+    write_picture(tmp_path / "gray.png", sample.mean(axis=2).astype(np.uint8))
     rows = read_table(detect(tmp_path, tmp_path / "out") / "summary.csv")
     assert [row["status"] for row in rows] == ["ok"]
 
@@ -174,8 +184,8 @@ def test_cells_on_the_seams_of_a_slide_are_found_once_and_those_of_a_photograph_
     mirrored = np.concatenate([sample, sample[:, ::-1], sample], axis=1)
     slide = np.concatenate([mirrored, mirrored[::-1], mirrored])
     (tmp_path / "in").mkdir()
-    Image.fromarray(slide).save(tmp_path / "in" / "slide.png")
-    Image.fromarray(sample).save(tmp_path / "in" / "one.png")
+    write_picture(tmp_path / "in" / "slide.png", slide)
+    write_picture(tmp_path / "in" / "one.png", sample)
     Image.fromarray(sample).resize((1280, 960)).save(tmp_path / "in" / "photograph.png")
     out = detect(tmp_path / "in", tmp_path / "out")
     one, slide_boxes, photograph = (sure(stored(out / f"{name}.json")) for name in ("one", "slide", "photograph"))
@@ -194,49 +204,21 @@ def test_cells_on_the_seams_of_a_slide_are_found_once_and_those_of_a_photograph_
     assert float((best_overlaps(one, photograph) > 0.8).float().mean()) > 0.8
 
 
-def bad_cases(folder: Path, sample: np.ndarray) -> dict[str, str]:
-    """Files that cannot be used, with words of what is to be said of each."""
-    folder.mkdir()
-    (folder / "broken.jpg").write_bytes(SAMPLE.read_bytes()[:300])
-    (folder / "text.png").write_text("no picture")
-    Image.fromarray(np.full((50, 60, 3), 7, np.uint8)).save(folder / "flat.png")
-    tifffile.imwrite(folder / "nan.tif", np.where(np.eye(40) > 0, np.nan, 1.0).astype(np.float32))
-    tifffile.imwrite(folder / "pages.tif", np.stack([sample[:30, :40, 0]] * 5))
-    nib.save(nib.Nifti1Image(np.random.default_rng(0).random((9, 8, 7)), np.eye(4)), folder / "volume.nii.gz")
-    return {
-        "broken.jpg": "expected a PNG, JPEG or TIFF image that can be read",
-        "text.png": "expected a PNG, JPEG or TIFF image that can be read",
-        "flat.png": "expected an image with contrast, got 7, 7, 7 everywhere",
-        "nan.tif": "NaN or Inf; replace them",
-        "pages.tif": "expected 2 dimensions, got 3",
-        "volume.nii.gz": "expected 2 dimensions, got 3 (9, 8, 7)",
-    }
-
-
 def test_bad_pictures_are_told_of_in_a_line_each_and_the_others_are_done(
     sample: np.ndarray, tmp_path: Path, run_bundle: Callable
 ) -> None:
-    told = bad_cases(tmp_path / "in", sample)
-    Image.fromarray(sample).save(tmp_path / "in" / "good.png")
-    done = run_bundle(BUNDLE, "inference", dataset_dir=tmp_path / "in", output_dir=tmp_path / "out", device="cpu")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    rows = {row["case"]: row for row in read_table(tmp_path / "out" / "summary.csv")}
-    assert rows.pop("good")["status"] == "ok"
-    for name, words in told.items():
-        message = rows.pop(name.split(".")[0])["message"]
-        assert message.startswith(f"{tmp_path / 'in' / name}: ")
-        assert words in message, message
-    assert not rows
-    written = sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*"))
-    assert written == ["detections.json", "good.json", "overlays/good.png", "summary.csv"]
-    assert {r["image_id"] for r in stored(tmp_path / "out" / "detections.json")} == {"good"}
+    given, out = tmp_path / "in", tmp_path / "out"
+    told = write_bad_pictures(given, SAMPLE, channels=3)
+    write_picture(given / "good.png", sample)
+    done = run_bundle(BUNDLE, "inference", dataset_dir=given, output_dir=out, device="cpu")
+    assert_only_the_bad_failed(done, given, out, told, written=["detections.json", "good.json", "overlays/good.png"])
+    assert {r["image_id"] for r in stored(out / "detections.json")} == {"good"}
 
 
 def test_resume_leaves_finished_cases_alone_and_makes_missing_ones(sample: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, left in (("a", 0), ("b", 200)):
-        Image.fromarray(sample[:300, left : left + 300]).save(tmp_path / "in" / f"{name}.png")
+        write_picture(tmp_path / "in" / f"{name}.png", sample[:300, left : left + 300])
     out = detect(tmp_path / "in", tmp_path / "out")
     first, expected, all_results = (
         read_table(out / "summary.csv"),
@@ -253,7 +235,7 @@ def test_resume_leaves_finished_cases_alone_and_makes_missing_ones(sample: np.nd
 
 
 @pytest.mark.parametrize("layout", ["yolo", "coco"])
-def test_other_annotations_of_the_same_boxes_give_the_same_scores(layout: str, tmp_path: Path) -> None:
+def test_other_annotations_of_the_same_boxes_give_the_same_scores(layout: str, scored: Path, tmp_path: Path) -> None:
     cases = select_boxed(SAMPLES, NAMES)
     (tmp_path / "data" / "images").mkdir(parents=True)
     for case in cases:
@@ -280,19 +262,17 @@ def test_other_annotations_of_the_same_boxes_give_the_same_scores(layout: str, t
         }
         (tmp_path / "data" / "annotations.json").write_text(json.dumps(content))
     given = stored(detect(tmp_path / "data", tmp_path / "given", config="evaluate") / "metrics.json")
-    expected = stored(detect(SAMPLES, tmp_path / "expected", config="evaluate") / "metrics.json")
+    expected = stored(scored / "metrics.json")
     for name in ("ap", "ap50", "ap_RBC"):
         assert given[name] == pytest.approx(expected[name], abs=1e-6)
 
 
-def test_an_unknown_class_stops_an_evaluation_with_a_line(tmp_path: Path, run_bundle: Callable) -> None:
+def test_an_unknown_class_stops_an_evaluation_with_a_line(tmp_path: Path) -> None:
     shutil.copytree(SAMPLES, tmp_path / "in")
     path = tmp_path / "in" / "Annotations" / "BloodImage_00310.xml"
     path.write_text(path.read_text().replace("<name>WBC</name>", "<name>blast</name>"))
-    done = run_bundle(BUNDLE, "evaluate", dataset_dir=tmp_path / "in", output_dir=tmp_path / "out", device="cpu")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "expected objects of the classes RBC, WBC, Platelets, got blast" in done.stderr.splitlines()[-1]
+    line = refused_here(BUNDLE, tmp_path / "out", "evaluate", dataset_dir=tmp_path / "in")
+    assert "expected objects of the classes RBC, WBC, Platelets, got blast" in line
 
 
 def test_a_new_set_of_classes_is_learnt_from_the_pretrained_weights(

@@ -13,10 +13,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.bundle import create_workflow, verify_net_in_out
+from monai.bundle import create_workflow
 from PIL import Image
 
 from shared.files import read_table
+from shared.zoo import probe
+from tests.running import refused_here, run_here
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
@@ -32,13 +34,17 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 
 
 each_bundle, each_network = each("", without=()), each("")
-each_of_one_output = each("", without=INSTANCES)  # all that MONAI's verify can serve
-each_exported = each("", without=INSTANCES | OPTIMISING)
-# Of bundles that train alike one where tests are to be quick, the others in `make test-slow`.
+# Of bundles that are alike one where tests are to be quick, the others in `make test-slow`.
 TWINS = {"hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration"}
-each_of_a_kind = pytest.mark.parametrize(
-    "bundle", [pytest.param(b, id=b.name, marks=pytest.mark.slow if b.name in TWINS else ()) for b in BUNDLES]
-)
+
+
+def one_of_a_kind(without: Collection[str] = ()) -> pytest.MarkDecorator:
+    chosen = [bundle for bundle in BUNDLES if bundle.name not in without]
+    slow = {bundle: [pytest.mark.slow] if bundle.name in TWINS else [] for bundle in chosen}
+    return pytest.mark.parametrize("bundle", [pytest.param(b, id=b.name, marks=slow[b]) for b in chosen])
+
+
+each_of_a_kind, each_exported = one_of_a_kind(), one_of_a_kind(without=INSTANCES | OPTIMISING)
 each_segmentation, each_registration = each("_segmentation", without=INSTANCES), each("_registration")
 each_detection = each("_detection")
 
@@ -141,15 +147,9 @@ def test_the_metadata_name_the_two_images_and_the_axes_of_the_displacement(bundl
     assert formats["outputs"]["pred"]["num_channels"] == len(formats["outputs"]["pred"]["channel_def"]) == dims
 
 
-@each_of_one_output
+@each_bundle
 def test_the_network_takes_and_gives_what_the_metadata_say(bundle: Path) -> None:
-    verify_net_in_out(
-        "network_def",
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        config_file=str(bundle / "configs" / "inference.json"),
-        bundle_root=str(bundle),
-        device="cpu",
-    )
+    assert probe.network(bundle)  # raises what is wrong
 
 
 @each_bundle
@@ -194,43 +194,41 @@ def test_training_validates_on_labels_and_results_as_evaluation_scores_them(bund
     assert named(config(bundle, "inference")["postprocessing"]["transforms"], "Affined") == moves
 
 
-@each_bundle
+def test_every_config_finds_its_folder_and_the_package_in_the_same_way() -> None:
+    configs = [config(bundle, name) for bundle in BUNDLES for name in ("inference", "evaluate", "train")]
+    for key in ("bundle_root", "code_path", "dataset_dir"):
+        assert len({c[key] for c in configs}) == 1, key
+
+
+@each_of_a_kind
 def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
     """From elsewhere, and from the folder of an archive with shared/ inside and no checkout near."""
     archive = tmp_path / "archive" / bundle.name
     ignored = shutil.ignore_patterns("__pycache__", "outputs", "training")
     shutil.copytree(bundle, archive, ignore=ignored)
     shutil.copytree(ROOT / "shared", archive / "shared", ignore=ignored)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    runs: dict[str, tuple[Path, dict[str, Any]]] = {
-        "elsewhere": (bundle, {"cwd": elsewhere, "bundle_root": bundle}),
-        "archive": (archive, {"cwd": archive, "config_file": "configs/inference.json"}),
-    }
-    results = {}
-    for name, (place, options) in runs.items():
-        done = run_bundle(place, "inference", output_dir=tmp_path / "outputs" / name, device="cpu", **options)
-        assert done.returncode == 0, done.stderr
-        out = tmp_path / "outputs" / name
-        results[name] = results_in(out)
+    there, elsewhere = archive / "outputs", tmp_path / "elsewhere"
+    done = run_bundle(archive, "inference", cwd=archive, config_file="configs/inference.json", device="cpu")
+    assert done.returncode == 0, done.stderr
+    run_here(bundle, elsewhere, bundle_root=bundle)
+    for out in (there, elsewhere):
         rows = read_table(out / "summary.csv")
         assert [row["status"] for row in rows] == ["ok"] * len(rows)
         assert all((out / "overlays" / f"{row['case']}.png").is_file() for row in rows)
-    for name in runs:
-        assert results[name].keys() == results["elsewhere"].keys() != set()
-        assert all(np.array_equal(results[name][case], results["elsewhere"][case]) for case in results[name])
+    given, expected = results_in(there), results_in(elsewhere)
+    assert given.keys() == expected.keys() != set()
+    assert all(np.array_equal(given[case], expected[case]) for case in given)
 
 
 @each_exported
-def test_monai_loads_verifies_and_exports_a_bundle_from_elsewhere(bundle: Path, tmp_path: Path) -> None:
+def test_monai_loads_and_exports_a_bundle_from_elsewhere(bundle: Path, tmp_path: Path) -> None:
     """In a fresh process, so that nothing has imported `shared` before; onnxruntime gives what torch gives."""
     script = f"""
 import numpy as np, onnxruntime, torch
-from monai.bundle import create_workflow, load, onnx_export, verify_net_in_out
+from monai.bundle import create_workflow, load, onnx_export
 root, name = {str(bundle)!r}, {bundle.name!r}
 network = load(name, bundle_dir={str(bundle.parent)!r}, device="cpu").eval()
 common = dict(meta_file=root + "/configs/metadata.json", config_file=root + "/configs/inference.json", bundle_root=root)
-verify_net_in_out("network_def", device="cpu", **common)
 onnx_export("network_def", filepath="model.onnx", ckpt_file=root + "/models/model.pt", **common)
 image = create_workflow(config_file=common["config_file"], workflow_type="infer").dataset[0]["image"].as_tensor()[None]
 session = onnxruntime.InferenceSession("model.onnx")
@@ -253,17 +251,18 @@ print("all well")
 
 
 @each_bundle
-def test_another_version_of_shared_is_refused(bundle: Path, run_bundle: Callable) -> None:
-    done = run_bundle(bundle, "inference", shared_version="9.9")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: shared: expected version 9.9, got ")
-
-
-@each_bundle
-def test_a_misspelt_option_is_refused(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
-    done = run_bundle(bundle, "inference", datset_dir=tmp_path)
-    assert done.returncode == 1
-    assert "did you mean --dataset_dir?" in done.stderr.splitlines()[-1]
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ({"shared_version": "9.9"}, "shared: expected version 9.9, got "),
+        ({"datset_dir": "data"}, "--datset_dir: expected an option of this bundle, got one it does not know; did you "),
+    ],
+    ids=["another_version_of_shared", "a_misspelt_option"],
+)
+def test_what_cannot_be_meant_is_refused(bundle: Path, option: dict[str, str], line: str, tmp_path: Path) -> None:
+    """As an InputError, of which a command line tells in one line: tests/test_hippocampus.py."""
+    assert refused_here(bundle, tmp_path / "out", **option).startswith(line)
+    assert not (tmp_path / "out").exists()
 
 
 @each_registration

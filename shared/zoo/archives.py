@@ -1,11 +1,13 @@
 """Reading archives that others may have made: nothing leaves its folder, nothing swells."""
 
-import hashlib
 import os
 import re
 import shutil
 import stat
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,23 +38,19 @@ def name_and_version(path: Path) -> tuple[str, str]:
     return match["name"], match["version"]
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def checked_members(path: Path) -> list[zipfile.ZipInfo]:
     """The files in the archive, its folders left out, after a look at each entry; nothing is unpacked.
 
-    Raises InputError where it is no zip, an entry's path could leave the folder or is not portable, an entry is a link
-    or encrypted, two are one file on some system, there is not one top folder, or it would unpack to over 1 GiB.
+    Raises InputError where it is no zip, an entry's path could leave the folder or is not portable, an entry is a link,
+    encrypted, or neither stored nor deflated, two are one file on some system, there is not one top folder, or it
+    would unpack to over 1 GiB.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except FileNotFoundError as error:
         raise InputError(path, expected="an archive", got="no such file", fix="check the path") from error
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, UnicodeError) as error:  # RuntimeError: of a later version
         raise InputError(path, expected="a zip archive", got=error, fix="download it again") from error
     for member in members:
         problem = _problem_of(member)
@@ -70,24 +68,31 @@ def checked_members(path: Path) -> list[zipfile.ZipInfo]:
     return files
 
 
+def check_contents(path: Path) -> None:
+    """Raises InputError as `checked_members` does, and where the contents are not what the archive says."""
+    members = checked_members(path)
+    with _opened(path) as archive:
+        for member in members:
+            with archive.open(member) as source:
+                while source.read(2**20):  # which checks the CRC at the end
+                    pass
+
+
 def unpack(path: Path, folder: Path) -> Path:
     """Unpack a checked archive into the existing `folder`; give its one top folder.
 
-    Raises InputError as `checked_members` does, and where the contents are not what the archive says.
+    Raises InputError as `check_contents` does.
     """
     members = checked_members(path)
     root = folder.resolve()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in members:
-                target = root / member.filename
-                if not target.resolve().is_relative_to(root):  # a second lock: checked_members is the first
-                    raise _refused(path, f"a path out of its folder: {member.filename!r}")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(member) as source, target.open("xb") as sink:
-                    shutil.copyfileobj(source, sink)  # stops at the size that the archive declares, and checks the CRC
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise InputError(path, expected="a whole archive", got=error, fix="download it again") from error
+    with _opened(path) as archive:
+        for member in members:
+            target = root / member.filename
+            if not target.resolve().is_relative_to(root):  # a second lock: checked_members is the first
+                raise _refused(path, f"a path out of its folder: {member.filename!r}")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as source, target.open("xb") as sink:
+                shutil.copyfileobj(source, sink)  # stops at the size that the archive declares, and checks the CRC
     return root / PurePosixPath(members[0].filename).parts[0]
 
 
@@ -105,6 +110,18 @@ def writable(folder: str | Path) -> Path:
     return folder
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """For reading what is in a checked archive. Raises InputError where that turns out not to be what it says."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, UnicodeError) as error:
+        raise InputError(
+            path, expected="a whole archive", got=str(error) or "a file that is cut off", fix="download it again"
+        ) from error
+
+
 def _problem_of(member: zipfile.ZipInfo) -> str | None:
     """What makes an entry unfit, if anything."""
     name, kind = member.orig_filename, stat.S_IFMT(member.external_attr >> 16)
@@ -115,8 +132,12 @@ def _problem_of(member: zipfile.ZipInfo) -> str | None:
         return "a path that is not plain"
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "a link or device"
-    if member.flag_bits & 0x1:
-        return "an encrypted file"
+    if member.flag_bits & (0x1 | 0x20 | 0x40):  # encrypted, a patch, strongly encrypted
+        return "an encrypted or patched file"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "a file neither stored nor deflated"
+    if member.header_offset < 0:
+        return "a file that begins before the archive does"
     if member.file_size > 100 * 2**20 and member.file_size > 100 * max(member.compress_size, 1):
         return "a file that swells a hundredfold"
     return None

@@ -11,7 +11,8 @@ from urllib.request import Request, urlopen
 from tqdm import tqdm
 
 from shared.errors import InputError
-from shared.zoo.archives import sha256_of, unpack, writable
+from shared.files import sha256_of
+from shared.zoo.archives import unpack, writable
 from shared.zoo.index import Entry, read_index, reason, version_key
 from shared.zoo.packing import read_metadata
 

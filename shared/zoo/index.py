@@ -14,7 +14,8 @@ from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import urlopen
 
 from shared.errors import InputError
-from shared.zoo.archives import check_files, checked_members, name_and_version, sha256_of
+from shared.files import sha256_of
+from shared.zoo.archives import check_contents, check_files, checked_members, name_and_version
 from shared.zoo.cards import read_card
 from shared.zoo.packing import read_metadata, requirements
 from shared.zoo.schemas import INDEX_SCHEMA, METADATA_SCHEMA, check_schema
@@ -87,7 +88,8 @@ def describe(root: Any) -> Entry:
 
 
 def archive_root(path: Path) -> zipfile.Path:
-    """The bundle's folder within the archive, after a look at every entry."""
+    """The bundle's folder within the archive, after a look at every entry and into it."""
+    check_contents(path)
     top = checked_members(path)[0].filename.split("/")[0]
     return zipfile.Path(path) / top
 

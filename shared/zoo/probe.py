@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.bundle import ConfigParser, create_workflow, verify_net_in_out
@@ -31,10 +32,8 @@ def weights(root: Path) -> str:
 
 def configs(root: Path) -> str:
     """Each config starts, and the network, the engine and every other property that its workflow asks for is made."""
-    for name, kind in KINDS.items():
-        workflow = create_workflow(
-            config_file=str(root / "configs" / f"{name}.json"), workflow_type=kind, device="cpu", bundle_root=str(root)
-        )
+    for name in KINDS:
+        workflow = _workflow(root, name)
         absent = workflow.check_properties()
         if absent:
             raise ValueError(f"{name}.json lacks {', '.join(absent)}")
@@ -45,19 +44,38 @@ def configs(root: Path) -> str:
 
 def network(root: Path) -> str:
     """The network takes and gives what metadata.json says."""
-    verify_net_in_out(
-        "network_def",
-        meta_file=str(root / "configs" / "metadata.json"),
-        config_file=str(root / "configs" / "inference.json"),
-        bundle_root=str(root),
-        device="cpu",
-    )
-    formats = ConfigParser.load_config_file(root / "configs" / "metadata.json")["network_data_format"]
+    config, meta = (str(root / "configs" / name) for name in ("inference.json", "metadata.json"))
+    formats = ConfigParser.load_config_file(meta)["network_data_format"]
+    if formats["outputs"]["pred"]["type"] == "tuples":
+        check_fields(_workflow(root, "inference").network_def, formats["inputs"]["image"], formats["outputs"]["pred"])
+    else:
+        verify_net_in_out("network_def", meta_file=meta, config_file=config, bundle_root=str(root), device="cpu")
     sides = {**formats["inputs"], **formats["outputs"]}
     return ", ".join(f"{name} {side['num_channels']} × {side['spatial_shape']}" for name, side in sides.items())
 
 
+def check_fields(network: torch.nn.Module, image: dict[str, Any], pred: dict[str, Any]) -> None:
+    """What MONAI's verify_net_in_out does for one tensor, for a network that gives a NamedTuple of them.
+
+    Raises ValueError unless `channel_def` says of each field in turn "NAME (SIZES but the batch) TYPE: …".
+    """
+    with torch.no_grad():
+        given = network.eval()(torch.rand(1, image["num_channels"], *image["spatial_shape"]))
+    told = pred["channel_def"].values()
+    if not len(given) == pred["num_channels"] == len(told):
+        raise ValueError(f"the network gives {len(given)} tensors, metadata say {pred['num_channels']}: {list(told)}")
+    for name, tensor, words in zip(given._fields, given, told):
+        found = f"{name} ({', '.join(map(str, tensor.shape[1:]))}) {str(tensor.dtype).removeprefix('torch.')}"
+        if words.split(":")[0] != found:
+            raise ValueError(f"the network gives {found}, metadata say {words}")
+
+
 CHECKS: dict[str, Callable[[Path], str]] = {"weights": weights, "configs": configs, "network": network}
+
+
+def _workflow(root: Path, config: str) -> Any:
+    file = str(root / "configs" / f"{config}.json")
+    return create_workflow(config_file=file, workflow_type=KINDS[config], device="cpu", bundle_root=str(root))
 
 
 def outcome(check: Callable[[Path], str], root: Path) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
-from shared.files import write_atomically, write_json
-from shared.zoo.archives import sha256_of, writable
+from shared.files import sha256_of, write_atomically, write_json
+from shared.zoo.archives import writable
 from shared.zoo.gallery import gallery
 from shared.zoo.index import make_index
 from shared.zoo.packing import pack

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from shared.errors import InputError
-from shared.zoo.archives import check_files, checked_members, name_and_version, sha256_of, unpack
+from shared.files import sha256_of
+from shared.zoo.archives import check_files, checked_members, name_and_version, unpack
 from shared.zoo.index import archive_root, describe, read_index
 from shared.zoo.needed import imported_packages
 from shared.zoo.packing import requirements_text

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,6 +49,16 @@ def metadata(version: str = "0.1.0") -> dict[str, Any]:
         "eval_metrics": {"dice_mean": 0.75, "hd95_mm": 2.0}, "intended_use": "Research.",
         "network_data_format": {"inputs": {"image": {**TENSOR, "modality": "XR"}}, "outputs": {"pred": TENSOR}},
     }  # fmt: skip
+
+
+def spoil(archive: Path, name: str) -> Path:
+    """Turn over the first byte of what an archive holds of the file `name`: no deflated block begins like that."""
+    with zipfile.ZipFile(archive) as opened:
+        info = opened.getinfo(name)
+    content = bytearray(archive.read_bytes())
+    content[info.header_offset + 30 + len(name) + len(info.extra)] ^= 0xFF  # the header is of 30 bytes and the name
+    archive.write_bytes(content)
+    return archive
 
 
 @pytest.fixture

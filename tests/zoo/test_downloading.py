@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError
-from shared.files import write_json
+from shared.files import sha256_of, write_json
 from shared.zoo import downloading
-from shared.zoo.archives import sha256_of
 from shared.zoo.downloading import download
-from tests.zoo.conftest import NAME, Server
+from tests.zoo.conftest import NAME, Server, spoil
 
 Publish = Callable[..., Path]
 
@@ -141,6 +140,12 @@ def serve_archive(site: Path, members: dict[str, bytes | zipfile.ZipInfo], versi
         archive.writestr(f"{NAME}/configs/metadata.json", meta)
         for name, content in members.items():
             archive.writestr(*(content, "../../target") if isinstance(content, zipfile.ZipInfo) else (name, content))
+    index_again(site)
+
+
+def index_again(site: Path) -> None:
+    """Put the size and hash of the archive that is there into the index."""
+    path = site / f"{NAME}_v0.1.0.zip"
     index = json.loads((site / "model_zoo.json").read_text(encoding="utf-8"))
     index["bundles"][0] |= {"sha256": sha256_of(path), "bytes": path.stat().st_size}
     write_json(site / "model_zoo.json", index)
@@ -149,6 +154,12 @@ def serve_archive(site: Path, members: dict[str, bytes | zipfile.ZipInfo], versi
 def link(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def packed_by_bzip2(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.compress_type = zipfile.ZIP_BZIP2
     return info
 
 
@@ -162,6 +173,7 @@ def link(name: str) -> zipfile.ZipInfo:
         ({f"{NAME}/./evil": b"x"}, "a path that is not plain"),
         ({f"{NAME}/a\nb": b"x"}, "a path that is not plain"),
         ({f"{NAME}/link": link(f"{NAME}/link")}, "a link or device"),
+        ({f"{NAME}/packed": packed_by_bzip2(f"{NAME}/packed")}, "a file neither stored nor deflated"),
         ({"evil": b"x"}, "2 things at the top"),
         ({"other/evil": b"x"}, "2 things at the top"),
         ({f"{NAME}/a": b"x", f"{NAME}/A": b"x"}, "two files of one name"),
@@ -177,6 +189,41 @@ def test_an_archive_that_means_harm_is_refused_though_its_hash_is_right(
         get(server, tmp_path / "here" / "deep")
     assert contents(tmp_path / "here") == {}
     assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize(
+    ("record", "field", "bit", "reason"),
+    [
+        (b"PK\1\2", 8, 0x1, "an encrypted or patched file"),  # the flags of the first entry of the directory
+        (b"PK\1\2", 8, 0x20, "an encrypted or patched file"),
+        (b"PK\1\2", 8, 0x40, "an encrypted or patched file"),
+        (b"PK\5\6", 19, 0x1, "a file that begins before the archive does"),  # where the directory begins, + 2**24
+    ],
+)
+def test_an_archive_whose_directory_says_what_cannot_be_read_is_refused(
+    publish: Publish, server: Server, tmp_path: Path, record: bytes, field: int, bit: int, reason: str
+) -> None:
+    archive = publish().with_name(f"{NAME}_v0.1.0.zip")
+    content = bytearray(archive.read_bytes())
+    content[content.index(record) + field] |= bit
+    archive.write_bytes(content)
+    index_again(tmp_path / "site")
+    with pytest.raises(InputError, match=f"got {reason}"):
+        get(server, tmp_path / "here")
+    assert contents(tmp_path / "here") == {}
+
+
+@pytest.mark.parametrize("spoilt", ["configs/metadata.json", "a"])
+def test_a_broken_deflate_stream_is_told_of_in_one_line_and_leaves_nothing(
+    publish: Publish, server: Server, tmp_path: Path, spoilt: str
+) -> None:
+    archive = publish().with_name(f"{NAME}_v0.1.0.zip")
+    serve_archive(tmp_path / "site", {f"{NAME}/a": b"a" * 100})
+    spoil(archive, f"{NAME}/{spoilt}")
+    index_again(tmp_path / "site")
+    with pytest.raises(InputError, match=r"^[^\n]*expected a whole archive, got Error -3 [^\n]*; download it again$"):
+        get(server, tmp_path / "here")
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 def test_an_archive_of_too_much_is_refused(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError
-from shared.zoo.archives import sha256_of
+from shared.files import sha256_of
 from shared.zoo.cards import plain, read_card
 from shared.zoo.index import Index, describe, make_index, read_index, version_key
 from shared.zoo.packing import pack

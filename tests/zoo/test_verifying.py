@@ -14,7 +14,7 @@ import torch
 from shared.zoo import probe
 from shared.zoo.packing import pack
 from shared.zoo.verifying import verify
-from tests.zoo.conftest import NAME, metadata
+from tests.zoo.conftest import NAME, metadata, spoil
 
 ROOT = Path(__file__).parents[2]
 Change = Callable[[dict[str, bytes]], object]
@@ -25,12 +25,12 @@ def archive(bundle: Path, tmp_path: Path) -> Path:
     return pack(bundle, tmp_path / "dist")
 
 
-def changed(archive: Path, change: Change) -> Path:
+def changed(archive: Path, change: Change, compression: int = zipfile.ZIP_STORED) -> Path:
     """The archive after `change` of its contents by name."""
     with zipfile.ZipFile(archive) as old:
         contents = {name: old.read(name) for name in old.namelist()}
     change(contents)
-    with zipfile.ZipFile(archive, "w") as new:
+    with zipfile.ZipFile(archive, "w", compression) as new:
         for name, content in contents.items():
             new.writestr(name, content)
     return archive
@@ -93,6 +93,15 @@ def test_what_is_no_zip_cut_off_empty_or_not_there_is_refused(archive: Path) -> 
     assert "got no such file" in verify(archive)[0]["found"]
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED], ids=["stored", "deflated"])
+@pytest.mark.parametrize("name", ["configs/metadata.json", "docs/README.md", "models/model.pt"])
+def test_a_spoilt_file_is_told_of_in_one_line(archive: Path, name: str, compression: int) -> None:
+    spoil(changed(archive, lambda contents: None, compression), f"{NAME}/{name}")
+    last = verify(archive)[-1]
+    assert (last["check"], last["status"]) == ("files", "failed")
+    assert re.fullmatch(r"[^\n]*expected a whole archive, got [^\n]+; download it again", last["found"])
+
+
 class Evil:
     def __reduce__(self) -> tuple:
         return print, ("run",)
@@ -115,15 +124,20 @@ def test_weights_that_are_more_or_less_than_numbers_are_refused(tmp_path: Path, 
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """Configs and samples of a bundle."""
-    real = sorted((ROOT / "bundles").glob("*_segmentation"))[0]
-    for part in ("configs", "sample_data"):
-        shutil.copytree(real / part, tmp_path / part)
-    return tmp_path
+def copy(tmp_path: Path) -> Callable[[str], Path]:
+    """Copies the configs and samples of the first bundle whose name ends so."""
+
+    def parts(ending: str) -> Path:
+        real = min((ROOT / "bundles").glob(f"*{ending}"))
+        for part in ("configs", "sample_data"):
+            shutil.copytree(real / part, tmp_path / part)
+        return tmp_path
+
+    return parts
 
 
-def test_a_config_that_names_what_is_not_there_is_refused(copied: Path) -> None:
+def test_a_config_that_names_what_is_not_there_is_refused(copy: Callable[[str], Path]) -> None:
+    copied = copy("_segmentation")
     path = copied / "configs" / "inference.json"
     path.write_text(path.read_text(encoding="utf-8").replace(".CaseReport", ".CaseRepotr"), encoding="utf-8")
     status, found = probe.outcome(probe.configs, copied)
@@ -131,12 +145,31 @@ def test_a_config_that_names_what_is_not_there_is_refused(copied: Path) -> None:
     assert "shared.engines.cases.CaseRepotr" in found
 
 
-def test_a_network_of_other_channels_than_the_metadata_say_is_refused(copied: Path) -> None:
+@pytest.mark.parametrize(
+    ("ending", "key", "change", "told"),
+    [
+        ("mr_segmentation", "num_channels", lambda given: given + 1, "channel number"),
+        ("instance_segmentation", "num_channels", lambda given: given + 1, "gives 5 tensors, metadata say 6"),
+        (
+            "instance_segmentation", "channel_def", lambda given: {**given, "1": "scores (399) float32: from 0 to 1"},
+            "gives scores (400) float32, metadata say scores (399) float32",
+        ),
+        (
+            "instance_segmentation", "channel_def", lambda given: {**given, "4": "number () int32: of them"},
+            "gives number () int64, metadata say number () int32",
+        ),
+    ],
+)  # fmt: skip
+def test_a_network_that_gives_other_than_the_metadata_say_is_refused(
+    copy: Callable[[str], Path], ending: str, key: str, change: Callable, told: str
+) -> None:
+    copied = copy(ending)
     assert probe.outcome(probe.network, copied)[0] == "ok"
     path = copied / "configs" / "metadata.json"
     content = json.loads(path.read_text(encoding="utf-8"))
-    content["network_data_format"]["outputs"]["pred"]["num_channels"] += 1
+    pred = content["network_data_format"]["outputs"]["pred"]
+    pred[key] = change(pred[key])
     path.write_text(json.dumps(content), encoding="utf-8")
     status, found = probe.outcome(probe.network, copied)
     assert status == "failed"
-    assert "channel number" in found
+    assert told in found
