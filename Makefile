@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow check format bench reproduce-multiresunet reproduce-nodeo zoo test-archives clean
+.PHONY: help setup demo bundle test test-slow check format bench benchmarks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -40,8 +40,11 @@ format: setup  ## Format the code and mend what the linter can
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-bench: setup  ## Time the bundle B=name beside its peers, as ratios, in one run
-	$(RUN) -W ignore scripts/bench.py $(B)
+bench: setup  ## Measure the bundle B=name beside its peers, as ratios, in one run: time, rate, memory, start-up
+	$(RUN) -W ignore scripts/bench.py $(B) $(ARGS)
+
+benchmarks: setup  ## Minutes: measure every bundle so, and write docs/benchmarks.md
+	$(RUN) -W ignore scripts/bench.py --report docs $(ARGS)
 
 # Without D the report goes into the bundle's docs; a study of one's own data stays in --output_dir.
 STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)
@@ -50,6 +53,9 @@ reproduce-multiresunet: setup  ## Hours: test the MultiResUNet paper's claims on
 
 reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d, or your D=folder
 	$(RUN) -W ignore scripts/reproduce_nodeo.py $(if $(D),--dataset_dir $(D)) $(ARGS)
+
+export: setup  ## Export the bundle B=name to ONNX; ARGS="--precision fp16"
+	$(RUN) -W ignore scripts/export_onnx.py $(B) $(ARGS)
 
 zoo: setup  ## Pack and index every bundle, check each archive, make the gallery, all in dist/
 	$(RUN) scripts/zoo.py index --output dist/model_zoo.json

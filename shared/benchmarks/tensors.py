@@ -1,0 +1,39 @@
+"""What every method in torch shares."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from shared.benchmarks.methods import Runs, Subject
+
+BATCH = 8
+
+
+def image_of(subject: Subject) -> Tensor:
+    """The image on its device; torch has the subject's number of threads from here on."""
+    torch.set_num_threads(subject.threads)
+    return torch.from_numpy(subject.image).to(subject.device)
+
+
+def repeat(image: Tensor) -> Tensor:
+    """A batch of `BATCH` of one image (1, C, *S)."""
+    return image.repeat(BATCH, *[1] * (image.ndim - 1))
+
+
+def pad(image: Tensor, multiple: int) -> Tensor:
+    """`image` (B, C, *S) with zeros behind, to a multiple along each axis."""
+    return F.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % multiple)])
+
+
+def without_gradients(single: Callable[..., Any], batch: Callable[..., Any] | None = None) -> Runs:
+    no_grad = torch.no_grad()
+    return Runs(no_grad(single), batch and no_grad(batch))
+
+
+def alone(network: Callable[..., Any], *images: Tensor) -> Runs:
+    """A network by itself, on one image or what else it takes, and on a batch."""
+    return without_gradients(partial(network, *images), partial(network, *map(repeat, images)))
