@@ -9,17 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
-import nibabel as nib
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 from scipy.ndimage import label as connected_parts
 
 from shared.files import read_table
 from shared.metrics.instances import aggregated_jaccard, average_precision, panoptic_quality
-from tests.running import run_here
+from tests.running import (
+    assert_only_the_bad_failed,
+    read_picture,
+    run_here,
+    write_bad_pictures,
+    write_in_every_format,
+    write_picture,
+)
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "nuclei_maskrcnn_instance_segmentation"
@@ -34,17 +38,6 @@ def find(dataset_dir: Path, output_dir: Path, config: str = "inference", **optio
     return run_here(BUNDLE, output_dir, config, dataset_dir=dataset_dir, **options)
 
 
-def read(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture)
-
-
-def write(path: Path, array: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.ascontiguousarray(array)).save(path)
-    return path
-
-
 def agreement(found: np.ndarray, reference: np.ndarray) -> float:
     """The average precision at an IoU of 0.5."""
     return float(average_precision(found, reference, [0.5])[0])
@@ -52,30 +45,22 @@ def agreement(found: np.ndarray, reference: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def sample() -> np.ndarray:
-    return read(SAMPLE)
+    return read_picture(SAMPLE)
 
 
 def test_a_picture_gets_the_same_instances_in_every_format(sample: np.ndarray, tmp_path: Path) -> None:
-    folder, gray = tmp_path / "in", sample[:200, :161]
-    folder.mkdir()
-    deep = gray.astype(np.uint16) * 257  # 0 … 255 to 0 … 65,535
-    veil = np.random.default_rng(0).integers(0, 256, gray.shape, dtype=np.uint8)  # alpha says nothing of nuclei
-    write(folder / "gray.png", gray)
-    write(folder / "rgb.png", np.stack([gray] * 3, axis=-1))
-    write(folder / "rgba.png", np.stack([gray, gray, gray, veil], axis=-1))
-    (folder / "deep.png").write_bytes(imagecodecs.png_encode(deep))
-    (folder / "deep_rgb.png").write_bytes(imagecodecs.png_encode(np.stack([deep] * 3, axis=-1)))
-    tifffile.imwrite(folder / "deep_tiff.tif", deep)
-    tifffile.imwrite(folder / "float_tiff.tiff", gray / np.float32(1000) - 5)
-    out = find(folder, tmp_path / "out", bfloat16=False)
-    expected = read(out / "gray.png")
+    gray = sample[:200, :161]
+    names = write_in_every_format(tmp_path / "in", gray)
+    assert len(names) == 8
+    out = find(tmp_path / "in", tmp_path / "out", bfloat16=False)
+    expected = read_picture(out / "gray.png")
     assert expected.shape == gray.shape
     assert (out / "gray.png").read_bytes()[24] == 16  # bits a pixel, as the PNG's header has it
-    for path in folder.iterdir():
-        given = read(out / f"{path.stem}.png")
+    for name in names:
+        given = read_picture(out / f"{name}.png")
         # Scaled by its percentiles, each is the same picture but for the last bits of float32.
-        assert agreement(given, expected) == 1, path.name
-        assert ((given > 0) != (expected > 0)).mean() < 1e-3, path.name
+        assert agreement(given, expected) == 1, name
+        assert ((given > 0) != (expected > 0)).mean() < 1e-3, name
 
 
 @pytest.mark.parametrize("size", [(1, 40), (17, 300), (31, 16), (257, 255)])
@@ -83,16 +68,16 @@ def test_pictures_of_any_size_get_maps_of_their_own_size(
     sample: np.ndarray, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     picture = np.pad(sample, 30, mode="reflect")[: size[0], : size[1]]
-    out = find(write(tmp_path / "a.png", picture), tmp_path / "out")
-    assert read(out / "a.png").shape == size
+    out = find(write_picture(tmp_path / "a.png", picture), tmp_path / "out")
+    assert read_picture(out / "a.png").shape == size
     content = json.loads((out / "a.json").read_text())
     assert (content["height"], content["width"]) == size
 
 
 def test_the_map_lies_on_its_picture_and_not_on_its_mirror_image(tmp_path: Path) -> None:
     for path in (SAMPLE, COLOUR):
-        found = read(find(path, tmp_path / "out") / f"{path.stem}.png")
-        reference = read(SAMPLES / "labels" / path.name)
+        found = read_picture(find(path, tmp_path / "out") / f"{path.stem}.png")
+        reference = read_picture(SAMPLES / "labels" / path.name)
         assert agreement(found, reference) > 0.5
         for turned in (reference[::-1], reference[:, ::-1], reference[::-1, ::-1]):
             assert agreement(found, turned) < 0.1
@@ -100,7 +85,7 @@ def test_the_map_lies_on_its_picture_and_not_on_its_mirror_image(tmp_path: Path)
 
 def test_files_say_the_same_of_each_instance_and_none_is_in_two_parts(tmp_path: Path) -> None:
     out = find(COLOUR, tmp_path / "out", formats=["geojson", "coco"])
-    ids, name = read(out / f"{COLOUR.stem}.png").astype(int), COLOUR.stem
+    ids, name = read_picture(out / f"{COLOUR.stem}.png").astype(int), COLOUR.stem
     content = json.loads((out / f"{name}.json").read_text())
     assert {key: content[key] for key in ("image", "width", "height")} == {
         "image": COLOUR.name,
@@ -131,10 +116,10 @@ def test_files_say_the_same_of_each_instance_and_none_is_in_two_parts(tmp_path: 
 
 @pytest.mark.slow
 def test_a_picture_in_tiles_has_the_instances_that_it_has_as_a_whole(tmp_path: Path) -> None:
-    mosaic = np.tile(read(SAMPLES / "images" / "fluorescence_1f000806.png")[:256, :256], (2, 2))
-    picture = write(tmp_path / "a.png", np.concatenate([mosaic, np.tile(read(SAMPLE), (2, 1))], axis=1))
-    whole = read(find(picture, tmp_path / "whole", roi_size=[1024, 1024]) / "a.png")
-    tiled = read(find(picture, tmp_path / "tiled", roi_size=[256, 256]) / "a.png")
+    mosaic = np.tile(read_picture(SAMPLES / "images" / "fluorescence_1f000806.png")[:256, :256], (2, 2))
+    picture = write_picture(tmp_path / "a.png", np.concatenate([mosaic, np.tile(read_picture(SAMPLE), (2, 1))], axis=1))
+    whole = read_picture(find(picture, tmp_path / "whole", roi_size=[1024, 1024]) / "a.png")
+    tiled = read_picture(find(picture, tmp_path / "tiled", roi_size=[256, 256]) / "a.png")
     assert whole.max() > 100
     # Not all: group norms see another picture, and what has a score near the threshold may go either way.
     assert agreement(tiled, whole) > 0.85
@@ -147,19 +132,19 @@ def test_a_picture_in_tiles_has_the_instances_that_it_has_as_a_whole(tmp_path: P
 def test_two_thousand_nuclei_are_found(sample: np.ndarray, tmp_path: Path) -> None:
     """A sample of 57 nuclei at half its size, 9 × 9 times; in tiles that hold fewer than the network's 400 places."""
     half = np.asarray(Image.fromarray(sample).resize((128, 128), Image.Resampling.BOX))
-    out = find(write(tmp_path / "a.png", np.tile(half, (9, 9))), tmp_path / "out", roi_size=[256, 256])
+    out = find(write_picture(tmp_path / "a.png", np.tile(half, (9, 9))), tmp_path / "out", roi_size=[256, 256])
     (row,) = read_table(out / "summary.csv")
-    single = find(write(tmp_path / "b.png", np.tile(half, (2, 2))), tmp_path / "out2")
+    single = find(write_picture(tmp_path / "b.png", np.tile(half, (2, 2))), tmp_path / "out2")
     of_four = int(read_table(single / "summary.csv")[0]["count"])
     assert int(row["count"]) > 2000
     assert int(row["count"]) == pytest.approx(81 / 4 * of_four, rel=0.1)
-    assert read(out / "a.png").max() == int(row["count"])
+    assert read_picture(out / "a.png").max() == int(row["count"])
 
 
 @pytest.mark.slow
 def test_a_picture_of_8192_pixels_is_done_in_bounded_memory(tmp_path: Path) -> None:
-    tile = read(SAMPLE)
-    picture = write(tmp_path / "large.png", np.tile(tile, (32, 32)))
+    tile = read_picture(SAMPLE)
+    picture = write_picture(tmp_path / "large.png", np.tile(tile, (32, 32)))
     command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "--device", "cpu"]
     command += ["--config_file", str(BUNDLE / "configs" / "inference.json")]
     command += ["--dataset_dir", str(picture), "--output_dir", str(tmp_path / "out")]
@@ -167,68 +152,34 @@ def test_a_picture_of_8192_pixels_is_done_in_bounded_memory(tmp_path: Path) -> N
         process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
         _, status, usage = os.wait4(process.pid, 0)  # of this process alone, not the largest so far
     assert status == 0, (tmp_path / "log").read_text()
-    ids = read(tmp_path / "out" / "large.png")
+    ids = read_picture(tmp_path / "out" / "large.png")
     assert ids.shape == (8192, 8192)
     assert ids.max() > 40_000
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB on Linux
     assert usage.ru_maxrss * unit < 6 * 2**30
 
 
-def bad_cases(folder: Path, sample: np.ndarray) -> dict[str, str]:
-    """Write one of each bad input; name of the file -> what its message must say."""
-    folder.mkdir()
-    whole = SAMPLE.read_bytes()
-    (folder / "truncated.png").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.tif").write_text("not an image")
-    write(folder / "constant.png", np.full_like(sample, 7))
-    with_nan = sample.astype(np.float32)
-    with_nan[3, 4] = np.nan
-    tifffile.imwrite(folder / "nan.tif", with_nan)
-    tifffile.imwrite(folder / "pages.tif", np.stack([sample] * 3), photometric="minisblack")
-    volume = np.random.default_rng(0).uniform(size=(9, 8, 7)).astype(np.float32)
-    nib.save(nib.Nifti1Image(volume, np.eye(4)), folder / "volume.nii.gz")
-    return {
-        "truncated.png": "expected a PNG, JPEG or TIFF image that can be read",
-        "text.tif": "expected a PNG, JPEG or TIFF image that can be read",
-        "constant.png": "got 7, 7, 7 everywhere",
-        "nan.tif": "got 3 NaN or Inf",
-        "pages.tif": "expected 2 dimensions, got 3",
-        "volume.nii.gz": "expected 2 dimensions, got 3 (9, 8, 7)",
-    }
-
-
 def test_bad_pictures_are_told_of_in_a_line_each_and_the_others_are_done(
     sample: np.ndarray, tmp_path: Path, run_bundle: Callable
 ) -> None:
-    told = bad_cases(tmp_path / "in", sample)
-    write(tmp_path / "in" / "good.png", sample[:64, :80])
-    done = run_bundle(BUNDLE, "inference", dataset_dir=tmp_path / "in", output_dir=tmp_path / "out", device="cpu")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    rows = {row["case"]: row for row in read_table(tmp_path / "out" / "summary.csv")}
-    assert rows.keys() == {*(name.split(".")[0] for name in told), "good"}
-    assert rows["good"]["status"] == "ok"
-    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.*")) == [
-        "good.json", "good.png", "overlays/good.png", "summary.csv",
-    ]  # fmt: skip
-    for name, words in told.items():
-        row = rows[name.split(".")[0]]
-        assert row["status"] == "failed"
-        assert words in row["message"], row["message"]
-        assert "\n" not in row["message"]
+    given, out = tmp_path / "in", tmp_path / "out"
+    told = write_bad_pictures(given, SAMPLE, channels=3)
+    write_picture(given / "good.png", sample[:64, :80])
+    done = run_bundle(BUNDLE, "inference", dataset_dir=given, output_dir=out, device="cpu")
+    assert_only_the_bad_failed(done, given, out, told, written=["good.json", "good.png", "overlays/good.png"])
 
 
 def test_resume_leaves_finished_cases_alone_and_makes_missing_ones(sample: np.ndarray, tmp_path: Path) -> None:
     for name, left in (("a", 0), ("b", 100)):
-        write(tmp_path / "in" / f"{name}.png", sample[:96, left : left + 100])
+        write_picture(tmp_path / "in" / f"{name}.png", sample[:96, left : left + 100])
     out = find(tmp_path / "in", tmp_path / "out")
-    first, expected = read_table(out / "summary.csv"), read(out / "b.png")
+    first, expected = read_table(out / "summary.csv"), read_picture(out / "b.png")
     files = ("a.png", "a.json", "overlays/a.png")
     before = [(out / name).stat().st_mtime_ns for name in files]
     (out / "b.png").write_bytes((out / "b.png").read_bytes()[:60])  # spoilt
     find(tmp_path / "in", tmp_path / "out", resume=True)
     assert [(out / name).stat().st_mtime_ns for name in files] == before
-    np.testing.assert_array_equal(read(out / "b.png"), expected)
+    np.testing.assert_array_equal(read_picture(out / "b.png"), expected)
     second = read_table(out / "summary.csv")
     assert [{**row, "seconds": ""} for row in second] == [{**row, "seconds": ""} for row in first]
 
@@ -237,7 +188,10 @@ def test_evaluation_agrees_with_the_maps_that_inference_wrote(tmp_path: Path) ->
     maps = find(SAMPLES, tmp_path / "maps")
     scores = json.loads((find(SAMPLES, tmp_path / "scores", config="evaluate") / "metrics.json").read_text())
     names = [path.name for path in sorted((SAMPLES / "images").iterdir())]
-    pairs = [(read(maps / "images" / name).astype(int), read(SAMPLES / "labels" / name).astype(int)) for name in names]
+    found, reference = (
+        [read_picture(folder / name).astype(int) for name in names] for folder in (maps / "images", SAMPLES / "labels")
+    )
+    pairs = list(zip(found, reference))
     assert scores["cases"] == len(names) == 4
     expected = {
         "ap": np.mean([average_precision(*pair).mean() for pair in pairs]),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from shared.data.cases import Case, find_labelled_cases, split_by_name, split_cases
-from shared.data.reading import without_ending
+from shared.data.reading import read_image, without_ending
 from shared.errors import InputError, one_line
 
 SEPARATOR = "#"  # between a COCO file and the id of one of its images, in a case's "label"
@@ -95,6 +95,15 @@ def draw_coco_ids(label: str) -> np.ndarray:
             ) from error  # fmt: skip
         ids[mask.reshape(*size, -1).any(axis=2)] = number
     return ids
+
+
+def count_instances(label: str) -> int:
+    """How many instances a case's "label" holds: ids, or annotations of its image in a COCO JSON, but for crowds."""
+    if is_coco_label(label):
+        path, _, wanted = label.rpartition(SEPARATOR)
+        annotations = _content(Path(path))["annotations"]
+        return sum(str(one["image_id"]) == wanted and not one.get("iscrowd") for one in annotations)
+    return int((np.unique(read_image(label, as_ids=True)) != 0).sum())
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,7 @@
 """Random patches of images of instances, stained and lit at random."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,20 @@ import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
+
+from shared.data.cases import Case
+from shared.data.instance_cases import count_instances
+
+
+def patches_of(cases: Sequence[Case], *, each: int = 1, instances: int | None = None, most: int = 4) -> list[Case]:
+    """The cases as often as an epoch is to have a patch of them: `each` times, the crowded ones more often.
+
+    instances: for how many of them a case is repeated, up to `most` times: 90 at 40 a patch are 3; None: not repeated.
+    """
+    times = [
+        1 if not instances else min(most, max(1, ceil(count_instances(case["label"]) / instances))) for case in cases
+    ]
+    return [case for case, number in zip(cases, times) for _ in range(each * number)]
 
 
 class RandCropd(RandomizableTransform, MapTransform):

@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
-from shared.data.instance_cases import draw_coco_ids, is_coco_label, select_instances, split_instances
+from shared.data.instance_cases import (
+    count_instances,
+    draw_coco_ids,
+    is_coco_label,
+    select_instances,
+    split_instances,
+)  # fmt: skip
 from shared.errors import InputError
 
 MASK = np.zeros((12, 16), dtype=np.uint8)
@@ -46,6 +52,7 @@ def test_the_annotations_of_an_image_are_drawn_and_crowds_left_out(tmp_path: Pat
     expected[MASK > 0] = 2
     expected[6:, 15] = 3
     np.testing.assert_array_equal(ids, expected)
+    assert [count_instances(case["label"]) for case in cases] == [3] * 4
 
 
 def test_a_coco_data_set_is_split_as_one_of_label_maps_is(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 from collections.abc import Hashable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from shared.data.patches import RandCropd, RandStaind
+from shared.data.patches import RandCropd, RandStaind, patches_of
 
 
 def scene(size: tuple[int, int]) -> dict[Hashable, torch.Tensor]:
@@ -82,3 +84,17 @@ def test_a_stain_changes_the_image_and_not_its_shape_and_can_be_left_as_it_is() 
         assert out.isfinite().all()
         order = np.corrcoef(image[0].ravel(), out[0].ravel())[0, 1]
         assert 0.9 < order < 1 - 1e-6  # brighter stays brighter, but not as it was
+
+
+def test_crowded_images_have_more_patches_and_the_most_crowded_no_more_than_they_may(tmp_path: Path) -> None:
+    cases = []
+    for count in (0, 40, 41, 250):
+        path = tmp_path / f"{count}.png"
+        ids = np.repeat(np.arange(count + 1, dtype=np.uint16), 3)  # 0 … count: the background is no instance
+        Image.fromarray(np.tile(ids, (4, 1))).save(path)
+        cases.append({"case": str(count), "label": str(path)})
+    for options, times in (({}, [1, 1, 1, 1]), ({"each": 2}, [2, 2, 2, 2]), ({"instances": 40}, [1, 1, 2, 4]),
+                           ({"instances": 40, "each": 2, "most": 6}, [2, 2, 4, 12])):  # fmt: skip
+        names = [case["case"] for case in patches_of(cases, **options)]
+        assert [names.count(case["case"]) for case in cases] == times
+        assert list(dict.fromkeys(names)) == ["0", "40", "41", "250"]

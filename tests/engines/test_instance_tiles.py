@@ -91,6 +91,29 @@ def test_side_by_side_without_overlap_discs_are_cut() -> None:
     assert tiled["scores"].shape[1] > 1.2 * (len(np.unique(ids)) - 1)
 
 
+@pytest.mark.parametrize("scales", [(1, 2), (0.75, 1.5)])
+def test_at_several_scales_the_same_is_found_at_the_same_place(scales: tuple[float, ...]) -> None:
+    ids = scene((150, 201))
+    once = TiledInstances([512, 512], threshold=0.1)(as_image(ids), bright_parts)
+    found = TiledInstances([512, 512], scales=scales, threshold=0.1)(as_image(ids), bright_parts)
+    assert found["scores"].shape == once["scores"].shape
+    # Enlarged and made smaller, a border moves by a fraction of a pixel; a disc of radius 4 has 24 at its border.
+    assert average_precision(found["ids"][0].numpy(), ids[None], [0.5, 0.8]).tolist() == [1, 1]
+    tiled = TiledInstances([64, 80], overlap=30, scales=scales, threshold=0.1)(as_image(ids), bright_parts)
+    assert average_precision(tiled["ids"][0].numpy(), ids[None], [0.5, 0.8]).tolist() == [1, 1]
+
+
+def test_what_is_seen_at_one_scale_only_needs_twice_the_score() -> None:
+    image = as_image(scene((90, 120)))
+
+    def blind_to_large_images(view: torch.Tensor) -> Instances:
+        return bright_parts(view if view.shape[2] == 90 else torch.zeros_like(view))
+
+    alone = TiledInstances([512, 512], threshold=0.1)(image, bright_parts)["scores"]
+    halved = TiledInstances([512, 512], scales=(1, 2), threshold=0.1)(image, blind_to_large_images)["scores"]
+    torch.testing.assert_close(halved, alone / 2)
+
+
 def test_unsure_and_small_instances_are_left_out() -> None:
     ids = scene((230, 310))
     image = as_image(ids)
