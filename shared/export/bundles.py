@@ -10,7 +10,7 @@ from torch import nn
 from shared.engines.weights import load_weights
 from shared.errors import InputError
 from shared.export.files import example_images, write_onnx
-from shared.export.graphs import Form
+from shared.export.graphs import Form, settings_sha256
 from shared.files import sha256_of
 
 PRECISIONS = ("fp32", "fp16")
@@ -50,6 +50,7 @@ def export_bundle(
         "bundle": bundle_root.resolve().name,
         "version": metadata["version"],
         "weights_sha256": sha256_of(Path(weights)),
+        "settings_sha256": settings_sha256(network),
         "form": form,
         "classes": json.dumps(config.get("class_names", [])),
         "preprocessing": json.dumps(config["preprocessing"]["transforms"]),

@@ -4,6 +4,8 @@ A form is a module of float32 tensors (B, C, *S) around `network`, or around non
 has as `onnx_forms`, the first being the one that `--runtime onnx` runs.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar
@@ -54,3 +56,17 @@ class HalfInside(nn.Module):
         if isinstance(out, Tensor):
             return out.float()
         return out._make(x.float() if x.is_floating_point() else x for x in out)
+
+
+def settings_sha256(network: nn.Module) -> str:
+    """A digest of what a network is besides its weights: its modules, and their numbers and words."""
+    plain = (bool, int, float, str, tuple, list)
+    settings = [
+        (
+            name,
+            type(module).__name__,
+            {k: v for k, v in vars(module).items() if isinstance(v, plain) and k != "training"},
+        )
+        for name, module in network.named_modules()
+    ]
+    return hashlib.sha256(json.dumps(settings, default=str, sort_keys=True).encode()).hexdigest()

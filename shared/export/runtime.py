@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from shared.engines.weights import weight_file
 from shared.errors import InputError, one_line
-from shared.export.graphs import Form
+from shared.export.graphs import Form, settings_sha256
 from shared.files import sha256_of
 
 RUNTIMES = ("torch", "onnx")
@@ -69,13 +69,14 @@ class OnnxNetwork(nn.Module):
     def open(self, weights: str | Path) -> None:
         """Start onnxruntime on the file of these weights. Raises InputError where it is not there, or of others."""
         path = self.path or weight_file(weights).with_suffix(".onnx")
-        if self.path is None and not _is_of(path, weights):
+        of_these = self._is_of(path, weights)
+        if self.path is None and not of_these:
             from shared.export.bundles import export_bundle  # imports what only an export needs
 
             print(f"{path}: exporting it from {Path(weights).name}, once: about a minute", flush=True)
             export_bundle(**self.source, weights=weights, path=path)
-        elif not _is_of(path, weights):
-            given = "one of other weights" if path.is_file() else "none"
+        elif not of_these:
+            given = "one of other weights or settings" if path.is_file() else "none"
             raise InputError(path, expected=f"an ONNX file of {weights}", got=given, fix="run scripts/export_onnx.py")
         self.session = start_session(path, self.providers, self.engine_cache)
         used = self.session.get_providers()
@@ -85,6 +86,22 @@ class OnnxNetwork(nn.Module):
     def forward(self, image: Tensor) -> Any:
         outputs = self.session.run(list(self.form.outputs), {"image": image.float().cpu().numpy()})
         return self.form.of_outputs([torch.from_numpy(output).to(image.device) for output in outputs])
+
+    def _is_of(self, path: Path, weights: str | Path) -> bool:
+        """Whether `path` is an ONNX file that was exported from this network with these weights."""
+        if not path.is_file():
+            return False
+        import onnx
+
+        try:
+            said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+        except Exception as error:  # protobuf's own kinds
+            raise InputError(path, expected="an ONNX file", got=one_line(error)[:200], fix="export it again") from error
+        wanted = {
+            "weights_sha256": sha256_of(weight_file(weights)),
+            "settings_sha256": settings_sha256(self.source["network"]),
+        }
+        return wanted.items() <= said.items()
 
 
 def usual_providers(device: torch.device) -> list[str]:
@@ -124,16 +141,3 @@ def start_session(path: Path, providers: Sequence[str], engine_cache: Path) -> A
         ) from error
     finally:
         onnxruntime.set_default_logger_severity(2)
-
-
-def _is_of(path: Path, weights: str | Path) -> bool:
-    """Whether `path` is an ONNX file that was exported from these weights."""
-    if not path.is_file():
-        return False
-    import onnx
-
-    try:
-        said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-    except Exception as error:  # protobuf's own kinds
-        raise InputError(path, expected="an ONNX file", got=one_line(error)[:200], fix="export it again") from error
-    return said.get("weights_sha256") == sha256_of(weight_file(weights))

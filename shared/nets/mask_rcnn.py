@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from monai.apps.detection.utils.anchor_utils import AnchorGenerator
 from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork
 from torch import Tensor, nn
@@ -42,7 +43,8 @@ class MaskRCNN(nn.Module):
     first, which is read for small regions only: at a stride of 4 nuclei of 8 pixels are two cells wide.
     region_head, box_head, mask_head: see there. candidates: anchors an image that are looked at in the search for
     `proposals`; detections: K. proposal_overlap, overlap: the IoU above which a box is taken for a surer one's.
-    finest: side in pixels of the smallest region that the second map is read for. suppress: like `suppress_fixed`.
+    faint: the score, before that of the mask, up to which a box is none. finest: side in pixels of the smallest region
+    that the second map is read for. suppress: like `suppress_fixed`.
     A score is the likelihood of the class, times that of the mask, its mean where it is above 1/2, times the root of
     the region head's: without that, more proposals find more that is not there.
     Source: He et al., Mask R-CNN, ICCV 2017, fig. 1 and 4. Differs: boxes do not depend on the class; score of the
@@ -63,6 +65,7 @@ class MaskRCNN(nn.Module):
         detections: int = 100,
         proposal_overlap: float = 0.7,
         overlap: float = 0.4,
+        faint: float = 0.1,
         finest: float = 28.0,
         suppress: Callable[..., tuple[Tensor, Tensor]] = suppress_fixed,
     ) -> None:
@@ -78,6 +81,7 @@ class MaskRCNN(nn.Module):
         self.detections = detections
         self.proposal_overlap = proposal_overlap
         self.overlap = overlap
+        self.faint = faint
         self.finest = finest
         self.suppress = suppress
 
@@ -88,12 +92,21 @@ class MaskRCNN(nn.Module):
         proposed, likely = self.propose(regions, size, candidates=self.candidates, number=self.proposals)
         logits, codes = self.box_head(self.look(maps, proposed, bins=7))
         boxes, scores, labels = self.detect(proposed, likely, logits, codes, size)
-        masks = self.mask_head(self.look(maps, boxes, bins=14)).sigmoid()
+        scores = scores * (scores > self.faint)
+        masks = self._masks(maps, boxes, scores)
         of_class = labels.reshape(*labels.shape, *[1] * (masks.ndim - 2)).expand(-1, -1, 1, *masks.shape[3:])
         masks = masks.gather(2, of_class)[:, :, 0]
         inside = (masks > 0.5).float().flatten(2)
         scores = scores * (masks.flatten(2) * inside).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
         return _surest_first(boxes, scores, labels, masks)
+
+    def _masks(self, maps: Sequence[Tensor], boxes: Tensor, scores: Tensor) -> Tensor:
+        """The masks (B, K, classes, *M) in boxes (B, K, 2 D); on a CPU those of no score are not looked at, but 0."""
+        count = boxes.shape[1]
+        if not (torch.compiler.is_exporting() or boxes.is_cuda):  # a GPU would wait for the number
+            count = max(1, int((scores > 0).sum(dim=1).max()))  # the surest are first
+        masks = self.mask_head(self.look(maps, boxes[:, :count], bins=14)).sigmoid()
+        return F.pad(masks, [0, 0] * (masks.ndim - 2) + [0, boxes.shape[1] - count])
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The pyramid's maps, finest first; the image is continued to a multiple of the coarsest stride."""
@@ -184,9 +197,6 @@ def _surest_first(boxes: Tensor, scores: Tensor, labels: Tensor, masks: Tensor) 
         index = order.reshape(*order.shape, *[1] * (values.ndim - 2))
         return values.gather(1, index.expand_as(values))
 
-    present = scores > 0
-    masks = sorted_(masks)
-    return Instances(
-        sorted_(boxes), scores, sorted_(labels), masks * present.reshape(*present.shape, *[1] * (masks.ndim - 2)),
-        present.sum(dim=1),
-    )  # fmt: skip
+    present, masks = scores > 0, sorted_(masks)
+    masks = masks * present.reshape(*present.shape, *[1] * (masks.ndim - 2))
+    return Instances(sorted_(boxes) * present[..., None], scores, sorted_(labels), masks, present.sum(dim=1))

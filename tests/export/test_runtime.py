@@ -85,8 +85,13 @@ def test_a_named_file_is_used_and_must_be_there_and_of_these_weights(bundle: Pat
     stand_in.open(bundle / "model.pt")
     assert_gives(stand_in, network(0))
     save(network(3), bundle / "model.pt")
-    with pytest.raises(InputError, match="got one of other weights"):
+    with pytest.raises(InputError, match="got one of other weights or settings"):
         stand_in.open(bundle / "model.pt")
+    save(network(0), bundle / "model.pt")
+    stand_in.open(bundle / "model.pt")
+    other = nn.Conv2d(1, 2, 3, padding=2)  # the same weights fit it
+    with pytest.raises(InputError, match="got one of other weights or settings"):
+        OnnxNetwork(other, FORMS, Form, bundle_root=bundle, path=named).open(bundle / "model.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"no protobuf at all"])
