@@ -6,6 +6,7 @@ Rounds alternate between the methods, so that whatever else the machine does mee
 import argparse
 import datetime
 import platform
+import shlex
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
@@ -76,7 +77,9 @@ def main() -> None:
             done.append(pool.submit(measure, bundle, effort, **options).result())
         show(done[-1])
     if arguments.report:
+        given = shlex.join(sys.argv[1:])
         said = {
+            "command": f"python scripts/bench.py {given}",
             "date": f"{datetime.date.today():%-d %B %Y}",
             "machine": processor(arguments.device, arguments.threads),
             "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),

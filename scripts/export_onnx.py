@@ -6,7 +6,11 @@ A bundle's forms are those that its configs list as onnx_forms; the first is wha
 import argparse
 import logging
 import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -23,6 +27,22 @@ def bundle_folder(name: str) -> Path:
     known = sorted(path.name for path in (ROOT / "bundles").glob("*") if (path / "configs").is_dir()) or [ROOT.name]
     fix = f"choose one of {', '.join(known)}"
     raise InputError(name, expected="a bundle", got="no configs/inference.json in it", fix=fix)
+
+
+def quantised(workflow: Any, network: Any, export: Callable[..., list[dict]], output: Path) -> list[dict]:
+    """Write `output` in 8 bits, with ranges from the workflow's images; give the rows of its original in float32."""
+    from shared.export.quantising import quantise, shown_images
+
+    if next(network.parameters(), None) is None:
+        raise InputError("--precision", expected="fp32", got="int8", fix="there is no network to quantise")
+    inferer = workflow.parser.get_parsed_content("inferer")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "model.onnx"
+        rows = export(source)  # which loads the weights
+        images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
+        quantise(source, output, images)
+    print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
+    return rows
 
 
 def main() -> None:
@@ -55,19 +75,15 @@ def main() -> None:
     usual = (next(iter(forms)), "fp32")  # what a name does not tell
     told = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
     output = arguments.output or bundle / "models" / f"{'_'.join(['model', *told])}.onnx"
-    eight_bits = arguments.precision == "int8"
-    rows = export_bundle(
-        bundle, network, arguments.weights or bundle / "models" / "model.pt", forms, output,
-        form=arguments.form, precision="fp32" if eight_bits else arguments.precision, size=arguments.size,
+    export = partial(
+        export_bundle, bundle, network, arguments.weights or bundle / "models" / "model.pt", forms,
+        form=arguments.form, size=arguments.size,
     )  # fmt: skip
+    if arguments.precision == "int8":
+        rows = quantised(workflow, network, export, output)
+    else:
+        rows = export(output, precision=arguments.precision)
     print(format_table(rows, ["input", "difference"]), "\n")
-    if eight_bits:
-        from shared.export.quantising import quantise, shown_images
-
-        inferer = workflow.parser.get_parsed_content("inferer")
-        images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
-        quantise(output, output, images)
-        print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
     model = onnx.load(output)
     ops = op_support(model)
     if conditional := [row for row in ops if any(row[target] != "yes" for target in TARGETS)]:

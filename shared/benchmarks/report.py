@@ -29,7 +29,7 @@ FIGURES = (
 )
 REPORT = f"""# Benchmarks
 
-Made by `make benchmarks` on {{date}}: {{machine}}; {{versions}}.
+Made by `{{command}}` on {{date}}: {{machine}}; {{versions}}.
 
 Each ratio is to the bundle as it is shipped, its table's first row, measured in the same run: above 1 is slower for
 × time and × start-up, faster for × rate, and more for × memory. Compare ratios, not milliseconds, between machines.
@@ -75,7 +75,7 @@ def told(measured: Measured) -> Iterator[str]:
 
 
 def write_report(folder: str | Path, bundles: Sequence[Measured], said: Mapping[str, str]) -> Path:
-    """Write benchmarks.md and benchmarks.png to `folder`. said: the "date", "machine" and "versions" of the run."""
+    """Write benchmarks.md and benchmarks.png to `folder`; said: "command", "date", "machine", "versions" of the run."""
     draw_ratios(Path(folder) / "benchmarks.png", bundles)
     parts = [REPORT.format(**said)]
     for measured in bundles:

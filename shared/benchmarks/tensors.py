@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from shared.benchmarks.methods import Runs, Subject
@@ -22,11 +21,6 @@ def image_of(subject: Subject) -> Tensor:
 def repeat(image: Tensor) -> Tensor:
     """A batch of `BATCH` of one image (1, C, *S)."""
     return image.repeat(BATCH, *[1] * (image.ndim - 1))
-
-
-def pad(image: Tensor, multiple: int) -> Tensor:
-    """`image` (B, C, *S) with zeros behind, to a multiple along each axis."""
-    return F.pad(image, [p for s in reversed(image.shape[2:]) for p in (0, -s % multiple)])
 
 
 def without_gradients(single: Callable[..., Any], batch: Callable[..., Any] | None = None) -> Runs:

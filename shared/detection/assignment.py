@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shared.detection.boxes import intersection_over_union
+from shared.detection.boxes import intersection_over_union, picked
 
 
 @dataclass
@@ -57,4 +57,4 @@ def assign_by_task(
     quality = (alignment * scale).amax(dim=1)  # (B, N)
     targets = torch.zeros_like(scores)
     targets.scatter_(2, true_classes.clamp(min=0).gather(1, which)[..., None], (quality * chosen)[..., None])
-    return Assigned(true_boxes.gather(1, which[..., None].expand(-1, -1, true_boxes.shape[-1])), targets, chosen)
+    return Assigned(picked(true_boxes, which), targets, chosen)

@@ -9,6 +9,11 @@ from torch import Tensor
 EPSILON = 1e-7
 
 
+def picked(rows: Tensor, index: Tensor) -> Tensor:
+    """Those of rows (B, N, C), boxes or what else there is N of, that `index` (B, K) names: (B, K, C)."""
+    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[2]))
+
+
 def intersection_over_union(a: Tensor, b: Tensor) -> Tensor:
     """Of boxes (..., 2 D) one by one, or of all with all by broadcasting: (...); 0 where both are empty."""
     (a_low, a_high), (b_low, b_high) = a.chunk(2, dim=-1), b.chunk(2, dim=-1)

@@ -6,7 +6,7 @@ import torch
 from monai.apps.detection.utils.ATSS_matcher import Matcher
 from torch import Tensor
 
-from shared.detection.boxes import intersection_over_union
+from shared.detection.boxes import intersection_over_union, picked
 
 
 class Sampled(NamedTuple):
@@ -61,7 +61,4 @@ def sample_regions(
     matched = torch.cat([
         torch.where(is_positive, which.gather(1, positive), -1), torch.full_like(negative, -1)
     ], dim=1)  # fmt: skip
-    return Sampled(
-        boxes.gather(1, index[..., None].expand(-1, -1, boxes.shape[2])), matched,
-        torch.cat([is_positive, is_negative], dim=1),
-    )  # fmt: skip
+    return Sampled(picked(boxes, index), matched, torch.cat([is_positive, is_negative], dim=1))

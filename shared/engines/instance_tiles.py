@@ -15,6 +15,7 @@ from torch import Tensor
 from shared.detection.fusing import Seen, fuse_views
 from shared.detection.pasting import Box, Piece, paste_mask, stitch
 from shared.engines.inferers import computes_in_bfloat16
+from shared.errors import InputError
 from shared.nets.mask_rcnn import Instances
 
 MARGIN = 1  # pixels from the border of a tile at which what ends there counts as cut
@@ -27,6 +28,7 @@ class TiledInstances(Inferer):
     overlap: pixels by which tiles overlap at least; what is not larger is seen whole in one of them. scales: each tile
     is looked at enlarged by each of them, and what is seen is fused. threshold: score below which an instance is left
     out; smallest: pixels, likewise. bfloat16: run the network in it where the device has instructions for it.
+    Raises InputError where there is no scale, or one is not above 0.
     Returns {"ids": (1, 1, *S), int32, 0 the background, 1 … N the surest first; "scores" and "labels": (1, N)}.
     Source of `INSIDE`: Lipton et al., Optimal Thresholding of Classifiers to Maximize F1 Measure, 2014, theorem 1: half
     of the best F1, which is 2 J / (1 + J).
@@ -42,6 +44,8 @@ class TiledInstances(Inferer):
         smallest: int = 8,
         bfloat16: bool = False,
     ) -> None:
+        if not scales or min(scales) <= 0:
+            raise InputError("--scales", expected="one factor above 0, or more", got=list(scales), fix="correct them")
         self.roi_size = list(roi_size)
         self.overlap = overlap
         self.scales = list(scales)

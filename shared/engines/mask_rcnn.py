@@ -12,7 +12,7 @@ from shared.detection.coding import clip_boxes, decode_boxes
 from shared.detection.regions import match_anchors, sample_regions
 from shared.detection.roi_align import crop_masks
 from shared.losses.instances import box_loss, class_loss, mask_loss, region_loss
-from shared.nets.mask_rcnn import MaskRCNN
+from shared.nets.mask_rcnn import MaskRCNN, masks_of
 
 CANDIDATES, PROPOSALS = 600, 200  # an image in training: of a patch, and only some of them are drawn
 
@@ -47,8 +47,7 @@ class MaskRCNNLearner(nn.Module):
 
         drawn, which = sampled.boxes[:, : self.positives], sampled.matched[:, : self.positives]
         masks = network.mask_head(network.look(maps, drawn, bins=14)).float()
-        of_class = truth["classes"].gather(1, which.clamp(min=0)).reshape(*which.shape, *[1] * (masks.ndim - 2))
-        masks = masks.gather(2, of_class.expand(-1, -1, 1, *masks.shape[3:]))[:, :, 0]
+        masks = masks_of(masks, truth["classes"].gather(1, which.clamp(min=0)))
         classes = truth["classes"].gather(1, sampled.matched.clamp(min=0)) + 1
         return {
             "regions": region_loss(regions.logits, decode_boxes(regions.codes, regions.anchors), matched, boxes),

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from shared.engines.weights import load_weights
+from shared.bundle import resolved_config
+from shared.engines.weights import load_weights, weight_file
 from shared.errors import InputError
 from shared.export.files import example_images, write_onnx
 from shared.export.graphs import Form, settings_sha256
@@ -37,19 +38,25 @@ def export_bundle(
             raise InputError(option, expected=f"one of {', '.join(known)}", got=value, fix="choose one of these")
     form = form or next(iter(forms))
     metadata = json.loads((bundle_root / "configs" / "metadata.json").read_text(encoding="utf-8"))
-    config = json.loads((bundle_root / "configs" / "inference.json").read_text(encoding="utf-8"))
+    config = resolved_config()  # with the options of the run that asks for it, if there is one
+    config = config or json.loads((bundle_root / "configs" / "inference.json").read_text(encoding="utf-8"))
     image = metadata["network_data_format"]["inputs"]["image"]
     if next(network.parameters(), None) is not None:  # an optimisation has none
         load_weights(network, weights)
     module = forms[form](network.cpu())
-    sides = [int(s) for s in size or image["spatial_shape"]]
+    sides = list(size or image["spatial_shape"])
+    fits = len(sides) == len(image["spatial_shape"]) if module.is_whole else len(sides) in (2, 3)
+    if not fits or min(sides) < 1:
+        raise InputError(
+            "--size", expected=f"a positive number an axis, like {image['spatial_shape']}", got=sides, fix="correct it"
+        )
     # Traced with sides that are different and no multiples of a stride: what is then computed holds for all.
     sizes = [(2, *(s + 13 + 4 * axis for axis, s in enumerate(sides))), (1, *sides)]
     examples = module.examples(example_images(image["num_channels"], sizes))
     said = {
         "bundle": bundle_root.resolve().name,
         "version": metadata["version"],
-        "weights_sha256": sha256_of(Path(weights)),
+        "weights_sha256": sha256_of(weight_file(weights)),
         "settings_sha256": settings_sha256(network),
         "form": form,
         "classes": json.dumps(config.get("class_names", [])),

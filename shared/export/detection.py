@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from shared.detection.boxes import picked
+from shared.detection.coding import clip_boxes
 from shared.detection.static import suppress_fixed
 from shared.export.graphs import Form
 
@@ -22,8 +24,8 @@ class Detections(NamedTuple):
 class Suppressed(Form):
     """A YOLO, and after it what leaves each object once: "image" to the fields of `Detections`.
 
-    Of the `candidates` likeliest boxes of a class those with a score of `min_score` count; one goes where a surer one
-    of its class overlaps it by more than the IoU `overlap`; `most` are K.
+    Of the `candidates` surest of all classes together those with a score of `min_score` count; one goes where a surer
+    one of its class overlaps it by more than the IoU `overlap`; `most` are K.
     """
 
     outputs: ClassVar[tuple[str, ...]] = Detections._fields
@@ -40,19 +42,14 @@ class Suppressed(Form):
     def forward(self, image: Tensor) -> Detections:
         found, dims = self.network(image), image.ndim - 2
         boxes, scores = found[:, : 2 * dims].transpose(1, 2), found[:, 2 * dims :]
-        edge = torch.stack([boxes.new_ones(()) * side for side in image.shape[2:]]).repeat(2)
         likely, index = F.pad(scores.flatten(1), (0, self.candidates)).topk(self.candidates, dim=1)
         labels = torch.div(index, scores.shape[2], rounding_mode="trunc")  # `//` exports as what TensorRT has not
         place = index - labels * scores.shape[2]
-        boxes = _picked(torch.minimum(boxes.clamp(min=0), edge), place)
-        apart = 2 * edge.max() * labels[..., None]  # so that classes do not cover each other
+        boxes = picked(clip_boxes(boxes, image.shape[2:]), place)
+        apart = 2 * image.shape[2] * labels[..., None]  # so that classes do not cover each other
         likely = likely.masked_fill(likely < self.min_score, -torch.inf)
         kept, present = suppress_fixed(boxes + apart, likely, overlap=self.overlap, most=self.most)
         return Detections(
-            _picked(boxes, kept) * present[..., None], likely.gather(1, kept).masked_fill(~present, 0),
+            picked(boxes, kept) * present[..., None], likely.gather(1, kept).masked_fill(~present, 0),
             labels.gather(1, kept) * present, present.sum(dim=1),
         )  # fmt: skip
-
-
-def _picked(boxes: Tensor, index: Tensor) -> Tensor:
-    return boxes.gather(1, index[..., None].expand(-1, -1, boxes.shape[2]))

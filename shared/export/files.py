@@ -65,7 +65,8 @@ def compare(names: Sequence[str], expected: Sequence[np.ndarray], given: Sequenc
 
     Arrays: the largest difference in shares of their channel's largest value, or of a half where that is larger.
     Detections, which come in any order where scores are alike: the largest 1 - IoU or difference of scores between
-    those half as sure as the surest, or more, and the best of their class among the others, both ways.
+    those half as sure as the surest, or more, and the best of their class among the others, both ways; of their masks,
+    where there are any, the mean difference.
     """
     if "boxes" not in names:
         return max(_off(a, b) for a, b in zip(expected, given))
@@ -87,8 +88,11 @@ def _lost(found: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], ind
     low, high = boxes.chunk(2, dim=1)
     sure = (scores > 0) & (scores >= scores.max() / 2)
     counted = sure & (high - low > 0).all(dim=1)  # a box of no size overlaps nothing, not even itself
-    off = torch.maximum(1 - overlap, (scores - likely[partner]).abs())[counted]
-    return float(off.max()) if len(off) else 0.0
+    off = torch.maximum(1 - overlap, (scores - likely[partner]).abs())
+    if "masks" in found:
+        masks, theirs = (torch.as_tensor(side["masks"][index]) for side in (found, others))
+        off = torch.maximum(off, (masks - theirs[partner]).abs().flatten(1).mean(dim=1))
+    return float(off[counted].max()) if counted.any() else 0.0
 
 
 def _outputs(form: Form, example: tuple[Tensor, ...]) -> list[np.ndarray]:

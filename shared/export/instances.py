@@ -29,7 +29,3 @@ class InstanceForm(Form):
     @staticmethod
     def of_outputs(outputs: Sequence[Tensor]) -> Instances:
         return Instances(*outputs)
-
-    def forward(self, image: Tensor) -> Instances:
-        found: Instances = self.network(image)
-        return found

@@ -12,6 +12,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
 from torch import Tensor, nn
 
+from shared.errors import InputError
 from shared.files import write_atomically
 
 
@@ -48,8 +49,11 @@ def quantise(source: Path, path: Path, images: Sequence[np.ndarray]) -> Path:
 
     Activations are unsigned and weights signed, each channel with its own scale; the rest stays in float32, so that
     boxes and places keep their precision. Properties stay, "precision" becomes int8.
+    Raises InputError where there are no images.
     Source: Jacob et al., Quantization and Training of Neural Networks, CVPR 2018, as onnxruntime does it.
     """
+    if not images:
+        raise InputError("--calibrate", expected="images", got="none that can be read", fix="give another folder")
     reader = _Reader(images)
     logging.getLogger().setLevel(logging.ERROR)  # it advises what was done already
 

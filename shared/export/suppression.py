@@ -1,19 +1,20 @@
 """Suppression by ONNX's NonMaxSuppression, as an operation that torch knows and its exporter translates."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from onnxscript import opset20
-from torch import Tensor
+from torch import Tensor, library
 
+from shared.detection.static import suppress_fixed
 from shared.detection.suppression import suppress
 
 op: Any = opset20  # its hints have every type that a constant may be of
 
 
-@torch.library.custom_op("monai_bundle_zoo::kept", mutates_args=())
+@library.custom_op("shared::kept", mutates_args=())
 def kept(boxes: Tensor, scores: Tensor, overlap: float, most: int) -> Tensor:
     """Which of the boxes (B, N, 4) with scores (B, N) stay, `most` an image at most: (B, N), 1 or 0; none of -inf."""
     flags = torch.zeros_like(scores)
@@ -40,14 +41,5 @@ def kept_in_onnx(boxes: Any, scores: Any, overlap: float, most: int) -> Any:
     return op.ScatterND(op.Expand(op.Constant(value_float=0.0), op.Shape(scores)), places, ones)
 
 
-TRANSLATIONS: dict[Callable, Callable] = {torch.ops.monai_bundle_zoo.kept.default: kept_in_onnx}
-
-
-def suppress_by_op(boxes: Tensor, scores: Tensor, *, overlap: float, most: int) -> tuple[Tensor, Tensor]:
-    """As `suppress_fixed`, 2D only; exported, it is one NonMaxSuppression."""
-    missing = max(0, most - scores.shape[1])
-    boxes, scores = F.pad(boxes, (0, 0, 0, missing)), F.pad(scores, (0, missing), value=-torch.inf)
-    stay = torch.ops.monai_bundle_zoo.kept(boxes, scores, overlap, most)
-    best, index = scores.masked_fill(stay == 0, -torch.inf).topk(most, dim=1)
-    present = best > -torch.inf
-    return index * present, present
+TRANSLATIONS: dict[Callable, Callable] = {torch.ops.shared.kept.default: kept_in_onnx}
+suppress_by_op = partial(suppress_fixed, keep=kept)  # 2D only; exported, it is one NonMaxSuppression

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.detection.boxes import complete_iou
+from shared.detection.boxes import complete_iou, picked
 
 
 def region_loss(logits: Tensor, boxes: Tensor, matched: Tensor, true_boxes: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def class_loss(logits: Tensor, classes: Tensor, counted: Tensor) -> Tensor:
 def box_loss(boxes: Tensor, matched: Tensor, true_boxes: Tensor) -> Tensor:
     """The mean of 1 - CIoU of boxes (B, R, 2 D) that are matched, (B, R), with one of the true boxes, not -1."""
     chosen = matched >= 0
-    true = true_boxes.gather(1, matched.clamp(min=0)[..., None].expand(-1, -1, true_boxes.shape[2]))
+    true = picked(true_boxes, matched.clamp(min=0))
     return (1 - complete_iou(boxes[chosen], true[chosen])).sum() / chosen.sum().clamp(min=1)
 
 

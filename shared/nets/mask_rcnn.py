@@ -9,6 +9,7 @@ from monai.apps.detection.utils.anchor_utils import AnchorGenerator
 from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork
 from torch import Tensor, nn
 
+from shared.detection.boxes import picked
 from shared.detection.coding import clip_boxes, decode_boxes
 from shared.detection.roi_align import roi_align
 from shared.detection.static import suppress_fixed
@@ -94,8 +95,7 @@ class MaskRCNN(nn.Module):
         boxes, scores, labels = self.detect(proposed, likely, logits, codes, size)
         scores = scores * (scores > self.faint)
         masks = self._masks(maps, boxes, scores)
-        of_class = labels.reshape(*labels.shape, *[1] * (masks.ndim - 2)).expand(-1, -1, 1, *masks.shape[3:])
-        masks = masks.gather(2, of_class)[:, :, 0]
+        masks = masks_of(masks, labels)
         inside = (masks > 0.5).float().flatten(2)
         scores = scores * (masks.flatten(2) * inside).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
         return _surest_first(boxes, scores, labels, masks)
@@ -131,11 +131,10 @@ class MaskRCNN(nn.Module):
     def propose(self, regions: Regions, size: torch.Size, *, candidates: int, number: int) -> tuple[Tensor, Tensor]:
         """Where objects may be: boxes (B, number, 2 D) within an image of `size`, and how likely, (B, number), or 0."""
         best, index = regions.logits.topk(min(candidates, regions.logits.shape[1]), dim=1)
-        codes = regions.codes.gather(1, index[..., None].expand(-1, -1, regions.codes.shape[2]))
-        boxes = clip_boxes(decode_boxes(codes, regions.anchors[index]), size)
+        boxes = clip_boxes(decode_boxes(picked(regions.codes, index), regions.anchors[index]), size)
         kept, present = self.suppress(boxes, best, overlap=self.proposal_overlap, most=number)
         likely = best.gather(1, kept).sigmoid() * present
-        return boxes.gather(1, kept[..., None].expand(-1, -1, boxes.shape[2])) * present[..., None], likely
+        return picked(boxes, kept) * present[..., None], likely
 
     def look(self, maps: Sequence[Tensor], boxes: Tensor, *, bins: int) -> Tensor:
         """What the maps show in boxes (B, R, 2 D): (B, R, C, *[bins] * D), each bin the mean of 2 points an axis."""
@@ -151,13 +150,12 @@ class MaskRCNN(nn.Module):
         scores = logits.float().softmax(dim=2)[..., 1:] * likely.sqrt()[..., None]
         scores = scores.masked_fill(likely[..., None] == 0, -torch.inf)
         classes = scores.shape[2]
-        apart = 2 * max(size) * torch.arange(classes, device=boxes.device)  # so that classes do not cover each other
+        apart = 2 * size[0] * torch.arange(classes, device=boxes.device)  # so that classes do not cover each other
         shifted = (boxes[:, :, None] + apart[:, None]).flatten(1, 2)
         kept, found = self.suppress(shifted, scores.flatten(1), overlap=self.overlap, most=self.detections)
         region = torch.div(kept, classes, rounding_mode="trunc")  # `//` would export as what TensorRT has not
-        of = region[..., None].expand(-1, -1, boxes.shape[2])
         likelihood = scores.flatten(1).gather(1, kept).masked_fill(~found, 0)
-        return boxes.gather(1, of) * found[..., None], likelihood, kept - region * classes
+        return picked(boxes, region) * found[..., None], likelihood, kept - region * classes
 
 
 def build_mask_rcnn(
@@ -188,6 +186,12 @@ def build_mask_rcnn(
         mask_head=MaskHead(spatial_dims, channels, out_channels),
         **options,  # type: ignore[arg-type]
     )
+
+
+def masks_of(masks: Tensor, classes: Tensor) -> Tensor:
+    """Of the masks (B, R, C, *M) of every class those of `classes` (B, R): (B, R, *M)."""
+    index = classes.reshape(*classes.shape, *[1] * (masks.ndim - 2))
+    return masks.gather(2, index.expand(-1, -1, 1, *masks.shape[3:]))[:, :, 0]
 
 
 def _surest_first(boxes: Tensor, scores: Tensor, labels: Tensor, masks: Tensor) -> Instances:

@@ -9,7 +9,7 @@ from PIL import Image
 from shared.benchmarks.bundles import Measured, Row
 from shared.benchmarks.report import table_rows, write_report
 
-SAID = {"date": "1 May 2026", "machine": "a machine", "versions": "torch 9"}
+SAID = {"command": "make bench", "date": "1 May 2026", "machine": "a machine", "versions": "torch 9"}
 
 
 @pytest.fixture
