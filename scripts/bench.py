@@ -20,8 +20,8 @@ import torch  # noqa: E402
 
 from shared.benchmarks.bundles import PARTS, Effort, Measured, measure  # noqa: E402
 from shared.benchmarks.report import described, table_rows, told, write_report  # noqa: E402
+from shared.engine.tables import format_table  # noqa: E402
 from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
-from shared.viz.tables import format_table  # noqa: E402
 
 PACKAGES = ("torch", "monai", "onnxruntime", "SimpleITK", "scikit-image")
 

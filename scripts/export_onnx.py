@@ -15,8 +15,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.engine.tables import format_table  # noqa: E402
 from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
-from shared.viz.tables import format_table  # noqa: E402
 
 
 def bundle_folder(name: str) -> Path:

@@ -10,9 +10,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from shared.engine.tables import format_table  # noqa: E402
 from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
 from shared.files import sha256_of, write_json  # noqa: E402
-from shared.viz.tables import format_table  # noqa: E402
 from shared.zoo.archives import writable  # noqa: E402
 from shared.zoo.downloading import download  # noqa: E402
 from shared.zoo.index import Index, describe, make_index, read_index  # noqa: E402

@@ -13,9 +13,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from shared.data.detection import select_boxed
 from shared.detection.boxes import intersection_over_union
 from shared.files import read_table
+from shared.tasks.detection.cases import select_boxed
 from tests.running import (
     assert_only_the_bad_failed,
     read_picture,

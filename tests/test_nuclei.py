@@ -15,7 +15,7 @@ from PIL import Image
 from scipy.ndimage import label as connected_parts
 
 from shared.files import read_table
-from shared.metrics.instances import aggregated_jaccard, average_precision, panoptic_quality
+from shared.tasks.instances.metrics import aggregated_jaccard, average_precision, panoptic_quality
 from tests.running import (
     assert_only_the_bad_failed,
     read_picture,

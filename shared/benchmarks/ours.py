@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from shared.benchmarks.methods import Runs, Subject
 from shared.benchmarks.tensors import image_of, repeat, without_gradients
-from shared.engines.detecting import Suppressd
-from shared.engines.weights import load_weights
+from shared.engine.weights import load_weights
 from shared.errors import InputError
 from shared.export.runtime import OnnxNetwork
+from shared.tasks.detection.inferer import Suppressd
 
 Network = Callable[..., Any]
 

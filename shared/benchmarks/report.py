@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from shared.benchmarks.bundles import Measured, Row
 from shared.benchmarks.tensors import BATCH
 from shared.files import write_atomically
-from shared.viz.study import COLOURS
+from shared.studies.pictures import COLOURS
 
 
 class Figure(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Any
 from torch import nn
 
 from shared.bundle import resolved_config
-from shared.engines.weights import load_weights, weight_file
+from shared.engine.forms import Form, settings_sha256
+from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
 from shared.export.files import example_images, write_onnx
-from shared.export.graphs import Form, settings_sha256
 from shared.files import sha256_of
 
 PRECISIONS = ("fp32", "fp16")

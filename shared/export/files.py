@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from shared.detection.boxes import intersection_over_union
+from shared.engine.forms import Form
 from shared.errors import InputError
-from shared.export.graphs import Form
 from shared.files import write_atomically
 
 OPSET = 20  # the first in which GridSample takes volumes

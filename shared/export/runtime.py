@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shared.engines.weights import weight_file
+from shared.engine.forms import Form, settings_sha256
+from shared.engine.weights import weight_file
 from shared.errors import InputError, one_line
-from shared.export.graphs import Form, settings_sha256
 from shared.files import sha256_of
 
 RUNTIMES = ("torch", "onnx")

@@ -7,7 +7,7 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
-from shared.nets.multiresunet import MultiResUNet
+from shared.nets.unet import UNet
 from shared.spatial.warping import integrate, resize_displacement, warp
 
 
@@ -46,20 +46,20 @@ class VoxelMorph(nn.Module):
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
         self.warp = warp  # what the integration samples by; exports may put another there
-        options: dict[str, Any] = {"block": "plain", "skip": "plain", "norm": norm, "act": act}
+        options: dict[str, Any] = {"norm": norm, "act": act}
         self.guide = None
         if guide_filters:
             first = guide_filters[0] // 2
             self.guide = nn.Sequential(
                 Convolution(spatial_dims, 1, first, adn_ordering="A", act=act),
                 Convolution(spatial_dims, first, guide_filters[0], strides=2, adn_ordering="A", act=act),
-                MultiResUNet(spatial_dims, guide_filters[0], guide_classes, filters=guide_filters, **options),
+                UNet(spatial_dims, guide_filters[0], guide_classes, filters=guide_filters, **options),
             )
         seen = filters[0] + (2 * guide_classes if guide_filters else 0)
         self.reduce = Convolution(
             spatial_dims, in_channels, filters[0], strides=2 if half_resolution else 1, adn_ordering="A", act=act
         )
-        self.unet = MultiResUNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
+        self.unet = UNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
 

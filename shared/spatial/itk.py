@@ -15,9 +15,9 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
-from shared.data.reading import is_raster
 from shared.errors import InputError, one_line
 from shared.files import write_atomically
+from shared.images.reading import is_raster
 
 LARGEST_SKEW = 1e-3  # the cosine between two axes; float32 headers have some 1e-6
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])

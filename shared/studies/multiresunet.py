@@ -9,13 +9,13 @@ import torch
 from scipy.stats import wilcoxon
 from torch.utils.flop_counter import FlopCounterMode
 
-from shared.data.perturbing import PERTURBATIONS
-from shared.data.reading import read_image
 from shared.files import write_atomically
-from shared.metrics.boundaries import boundary_scores, tiles
-from shared.metrics.segmentation import jaccard_indices
+from shared.images.reading import read_image
 from shared.nets.multiresunet import MultiResUNet
-from shared.viz.study import Curve, draw_comparison, draw_curves
+from shared.studies.perturbing import PERTURBATIONS
+from shared.studies.pictures import Curve, draw_comparison, draw_curves
+from shared.tasks.segmentation.boundaries import boundary_scores, tiles
+from shared.tasks.segmentation.metrics import jaccard_indices
 
 # The ablation of the paper: name -> block and skip.
 NETWORKS = {

@@ -7,10 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from shared.engine.summary import summarise
 from shared.files import write_atomically
-from shared.metrics.summary import summarise
 from shared.spatial.itk import displacement_from_itk, read_field
-from shared.viz.registration import draw_ablation, upright
+from shared.tasks.registration.pictures import draw_ablation, upright
 
 # Of volumes, not of slices: Wu et al., table 1, and a published reproduction of it.
 PUBLISHED = {

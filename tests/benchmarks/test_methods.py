@@ -14,7 +14,7 @@ from shared.benchmarks.classical import watershed
 from shared.benchmarks.methods import Method, Subject, methods_of
 from shared.benchmarks.ours import InPrecision, Watched, in_onnxruntime, in_torch, open_bundle
 from shared.benchmarks.tensors import BATCH, repeat
-from shared.engines.inferers import computes_in_bfloat16
+from shared.engine.inferers import computes_in_bfloat16
 from shared.errors import InputError
 
 BUNDLES = sorted((Path(__file__).parents[2] / "bundles").glob("*/"))

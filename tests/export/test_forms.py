@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from shared.detection.static import suppress_fixed
-from shared.engines.detecting import Suppressd
+from shared.engine.forms import Form
 from shared.errors import InputError
-from shared.export.detection import Suppressed
 from shared.export.files import example_images, write_onnx
-from shared.export.graphs import Form
-from shared.export.registration import Moved, Warp
-from shared.export.suppression import TRANSLATIONS, suppress_by_op
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import warp
+from shared.tasks.detection.inferer import Suppressd
+from shared.tasks.detection.onnx_forms import Suppressed
+from shared.tasks.instances.suppression import TRANSLATIONS, suppress_by_op
+from shared.tasks.registration.onnx_forms import Moved, Warp
 
 
 @pytest.fixture(autouse=True)

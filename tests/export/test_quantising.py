@@ -9,8 +9,8 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 
+from shared.engine.forms import Form
 from shared.export.files import example_images, write_onnx
-from shared.export.graphs import Form
 from shared.export.quantising import quantise, shown_images
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from shared.engines.registering import RegistrationInferer
+from shared.engine.forms import Form
 from shared.errors import InputError
 from shared.export.bundles import export_bundle
-from shared.export.graphs import Form
-from shared.export.registration import Warp
 from shared.export.runtime import CPU, ON_CUDA, OnnxNetwork, in_runtime, usual_providers
-from shared.losses.registration import RegistrationLoss
+from shared.tasks.registration.inferer import RegistrationInferer
+from shared.tasks.registration.losses import RegistrationLoss
+from shared.tasks.registration.onnx_forms import Warp
 
 FORMS = {"raw": Form}
 

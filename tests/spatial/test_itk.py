@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from shared.data.reading import read_image
 from shared.errors import InputError
+from shared.images.reading import read_image
 from shared.spatial.itk import (
     after_affine,
     displacement_from_itk,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.data.perturbing import PERTURBATIONS
 from shared.nets.multiresunet import MultiResUNet
 from shared.studies.multiresunet import NETWORKS, compare, epochs_to_reach, verdict, write_report
+from shared.studies.perturbing import PERTURBATIONS
 
 COUNT = 8
 

@@ -1,0 +1,117 @@
+"""Pictures of images with the objects found in them, and of how a detector did."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from shared.engine.drawing import COLOURS, LARGEST_PICTURE
+from shared.files import write_atomically
+
+SMALLEST_PICTURE = 1280  # pixels on the longer side, so that a label can be read
+NAMED = 150  # boxes with their names: more of them would hide the picture
+
+
+def draw_boxes(
+    path: str | Path,
+    image: np.ndarray,
+    found: Tensor,
+    *,
+    class_names: Sequence[str],
+    title: str = "",
+    reference: Tensor | None = None,
+) -> Path:
+    """Draw `image` with boxes, their class and score, into a PNG.
+
+    image: (C, rows, columns). found: (K, 6), corners (row1, column1, row2, column2), score, class. reference: (M, 5),
+    corners and class, is dotted.
+    """
+    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
+    from matplotlib.patches import Rectangle
+
+    picture = as_picture(image)
+    rows, columns = image.shape[1:]
+    scale = np.clip(1, SMALLEST_PICTURE / max(rows, columns), LARGEST_PICTURE / max(rows, columns))
+    figure = Figure(figsize=(max(columns * scale, 480) / 100, rows * scale / 100 + 0.8), dpi=100)
+    top, bottom = (inches / figure.get_figheight() for inches in (0.4, 0.4))
+    axes = figure.add_axes((0, bottom, 1, 1 - top - bottom))
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=(0, columns, rows, 0))
+    axes.set_axis_off()
+    for *box, score, label in found.tolist():
+        colour = _colour(int(label))
+        axes.add_patch(_rectangle(Rectangle, box, colour, "solid"))
+        if len(found) <= NAMED:
+            text = f"{class_names[int(label)]} {score:.2f}"
+            frame = {"facecolor": colour, "alpha": 0.75, "pad": 1, "linewidth": 0}
+            axes.text(box[1] + 1 / scale, box[0] + 2 / scale, text, fontsize=7.5, va="top", bbox=frame, clip_on=True)
+    for *box, label in [] if reference is None else reference.tolist():
+        axes.add_patch(_rectangle(Rectangle, box, _colour(int(label)), "dotted"))
+    labels = found[:, 5].long().tolist()
+    for index, name in enumerate(class_names):
+        axes.plot([], [], color=_colour(index), linewidth=3, label=f"{name}: {labels.count(index)}")
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    figure.legend(loc="lower center", ncols=min(len(class_names), 6), frameon=False)
+    figure.suptitle(title + ("" if reference is None else "  (dotted: reference)"), fontsize=10, y=1 - 0.1 * top)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, pil_kwargs={"compress_level": 1}))
+
+
+def as_picture(image: np.ndarray) -> np.ndarray:
+    """(C, rows, columns) from its least to its largest value, as matplotlib takes it: colour, or gray; thinned out."""
+    step = -(-max(image.shape[1:]) // LARGEST_PICTURE)
+    image = image[: 3 if len(image) >= 3 else 1, ::step, ::step].astype(np.float32)
+    low, high = image.min(), image.max()
+    image = (image - low) / max(float(high - low), 1e-6)
+    return np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
+
+
+def draw_detection_scores(
+    path: str | Path,
+    *,
+    curves: Mapping[str, np.ndarray],
+    pairs: np.ndarray,
+    counts: Mapping[str, Sequence[tuple[int, int]]],
+    class_names: Sequence[str],
+) -> Path:
+    """Draw precision by recall, the confusion matrix, and found against true counts into a PNG of three panels.
+
+    curves, pairs: as `precision_curves` and `confusion` give them. counts: of each class (true, found) by image.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    recall, matrix, counting = figure.subplots(1, 3)
+    for index, name in enumerate(class_names):
+        for curve, style in zip(curves.get(name, ()), ("solid", "dashed")):
+            label = f"{name}, AP {curve.mean():.3f}" if style == "solid" else None
+            recall.plot(np.linspace(0, 1, len(curve)), curve, linestyle=style, color=_colour(index), label=label)
+        values = np.array(counts[name], dtype=float).reshape(-1, 2)
+        jitter = np.random.default_rng(0).uniform(-0.2, 0.2, values.shape)
+        counting.plot(*(values + jitter).T, "o", markersize=3, alpha=0.5, color=_colour(index), label=name)
+    recall.set(xlabel="recall", ylabel="precision", title="IoU 0.5 (dashed: 0.75)", xlim=(0, 1), ylim=(0, 1.02))
+    most = max((max(pair) for pairs_ in counts.values() for pair in pairs_), default=1)
+    counting.plot([0, most], [0, most], color="gray", linewidth=1)
+    counting.set(xlabel="objects in an image", ylabel="found", title="counts")
+    for axes in (recall, counting):
+        axes.legend(fontsize=8)
+        axes.grid(alpha=0.3)
+    names = [*class_names, "nothing"]
+    share = pairs / np.maximum(pairs.sum(axis=1, keepdims=True), 1)
+    matrix.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(pairs):
+        if (row, column) != (len(names) - 1, len(names) - 1):
+            matrix.text(column, row, count, ha="center", va="center", color="w" if share[row, column] > 0.5 else "k")
+    places = range(len(names))
+    matrix.set(xticks=places, yticks=places, xticklabels=names, yticklabels=names, xlabel="found", ylabel="true")
+    matrix.tick_params(axis="x", labelrotation=30)
+    matrix.set_title("confusions at IoU 0.5")
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
+
+
+def _rectangle(kind: type, box: Sequence[float], colour: str, style: str):
+    r1, c1, r2, c2 = box
+    return kind((c1, r1), c2 - c1, r2 - r1, fill=False, edgecolor=colour, linewidth=1.4, linestyle=style)
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]

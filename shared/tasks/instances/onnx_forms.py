@@ -1,0 +1,34 @@
+"""Forms of a Mask R-CNN."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from shared.engine.forms import Form
+from shared.nets.mask_rcnn import Instances
+
+
+class InstanceForm(Form):
+    """A Mask R-CNN from "image" to the fields of `Instances`.
+
+    by_op: suppression is ONNX's NonMaxSuppression, 2D only, the fastest in onnxruntime; else it is made of plain
+    operations of fixed size, as TensorRT wants it.
+    """
+
+    outputs: ClassVar[tuple[str, ...]] = Instances._fields
+
+    def __init__(self, network: nn.Module, *, by_op: bool) -> None:
+        super().__init__(network)
+        if by_op:
+            from shared.tasks.instances.suppression import (  # imports onnxscript: only for this
+                TRANSLATIONS,
+                suppress_by_op,
+            )
+
+            self.network.suppress = suppress_by_op  # type: ignore[assignment]
+            self.translations = TRANSLATIONS  # type: ignore[misc]
+
+    @staticmethod
+    def of_outputs(outputs: Sequence[Tensor]) -> Instances:
+        return Instances(*outputs)

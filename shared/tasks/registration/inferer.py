@@ -1,0 +1,103 @@
+"""How a registration network is run over a pair: once, or on from there for the pair at hand."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from monai.inferers import Inferer
+from monai.transforms import Transform
+from monai.utils import convert_to_tensor
+from torch import Tensor
+
+from shared.engine.inferers import AutocastInferer
+from shared.errors import InputError
+from shared.nets.voxelmorph import VoxelMorph
+from shared.tasks.registration.losses import RegistrationLoss
+from shared.tasks.registration.optimising import descend
+
+
+class RegistrationInferer(Inferer):
+    """Give the displacement (B, D, *S) of pairs (B, 2, *S), in voxels; refined on the pair at hand, if asked for.
+
+    refine_steps: of gradient descent (Adam) on the velocity field, from that of the network, under `loss`.
+    learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
+    the network's velocity, which knows of labels what the images do not show.
+    with_inverse: give (B, 2 D, *S), there and back again. bfloat16: let the network compute in it where it is native.
+    Refining and the way back need a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
+    Source: Balakrishnan et al., IEEE TMI 38 (2019), instance-specific optimisation.
+    """
+
+    def __init__(
+        self,
+        loss: RegistrationLoss,
+        *,
+        refine_steps: int = 0,
+        learning_rate: float = 0.1,
+        anchor: float = 0.0,
+        with_inverse: bool = False,
+        bfloat16: bool = False,
+    ) -> None:
+        self.loss = loss
+        self.refine_steps = refine_steps
+        self.learning_rate = learning_rate
+        self.anchor = anchor
+        self.with_inverse = with_inverse
+        self.autocast = AutocastInferer(bfloat16)
+
+    def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> Tensor:
+        pair, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
+        if not (self.refine_steps or self.with_inverse):
+            return self.autocast(pair, network)
+        if not isinstance(network, VoxelMorph):
+            raise InputError(
+                "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients",
+                got=self.refine_steps, fix="refine with --runtime torch",
+            )  # fmt: skip
+        found = self.autocast(pair, network.guided)
+        velocity = self._refined(found, pair, network) if self.refine_steps else found["velocity"]
+        there = network.displacement(velocity, size)
+        return torch.cat([there, network.displacement(-velocity, size)], dim=1) if self.with_inverse else there
+
+    def _refined(self, found: Mapping[str, Tensor], pair: Tensor, network: VoxelMorph) -> Tensor:
+        start = found["velocity"].detach()
+        velocity = start.clone().requires_grad_()
+        batch = {"image": pair}
+        if "guide" in found:
+            batch["maps"] = torch.cat([x.softmax(dim=1)[:, 1:] for x in found["guide"].detach().chunk(2, dim=1)], dim=1)
+
+        def loss() -> Tensor:
+            ways = {"there": velocity, "back": -velocity}
+            registered = {way: network.displacement(v, pair.shape[2:]) for way, v in ways.items()}
+            return self.loss({"velocity": velocity, **registered}, batch) + self.anchor * F.mse_loss(velocity, start)
+
+        descend(loss, [velocity], steps=self.refine_steps, learning_rate=self.learning_rate)
+        return velocity.detach()
+
+
+class RegisterPaird(Transform):
+    """Give "pred", the displacement (D, *S) of "image", (2, *S), by `inferer` and `network`, and its "network_seconds".
+
+    As a transform it runs in the workers of a DataLoader: several pairs are registered side by side. What carries an
+    "error" (see `CaseDataset`) is handed on.
+    """
+
+    def __init__(self, network: Any, inferer: Inferer, device: str | torch.device = "cpu") -> None:
+        self.network = network
+        self.inferer = inferer
+        self.device = device
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        if "error" in data:
+            return dict(data)
+        started = time.perf_counter()
+        pair = convert_to_tensor(data["image"])[None].to(self.device)  # a MetaTensor would triple the time of a step
+        with torch.no_grad():
+            (displacement,) = self.inferer(pair, self.network).cpu()
+        return {**data, "pred": displacement, "network_seconds": round(time.perf_counter() - started, 4)}
+
+
+def prepare_registered(batch: Mapping[str, Tensor], *_: Any, **__: Any) -> tuple[Tensor, None]:
+    """What `RegisterPaird` found of a batch, in place of an image for a network."""
+    return batch["pred"], None

@@ -1,0 +1,130 @@
+"""What a registration network is trained for: images that look alike, smooth fields, labels that overlap."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from monai.losses import GlobalMutualInformationLoss
+from torch import Tensor, nn
+
+from shared.errors import InputError
+from shared.spatial.warping import resize, warp
+from shared.tasks.registration.fields import diffusion
+from shared.tasks.registration.ncc import ncc_loss
+
+Similarity = Callable[[Tensor, Tensor], Tensor]
+
+
+class RegistrationLoss(nn.Module):
+    """The loss of a registered pair: dissimilarity + smoothness · diffusion + overlap · (1 - soft Dice).
+
+    registered: {"velocity", "there", "back"}, each (B, D, *S), or without "back", and perhaps "guide", logits
+    (B, 2 K, *S / 2), see `BothWays`. batch: {"image": (B, 2, *S)}, moving and fixed, and, for the Dice, "label":
+    (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the probabilities of C structures; all are brought to the grid of the
+    displacements; without both the last term is left out.
+    similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
+    alone, overlap is bought by swelling what is moved.
+    ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
+    are not drawn to one another. guidance: weight of the guide's Dice and cross-entropy, where it has labels to learn;
+    without displacements they are all of the loss.
+    Raises InputError for labels that the guide has no class for, or where there is nothing to learn from.
+    Source: Balakrishnan et al., IEEE TMI 38 (2019), eq. 3 and 9; both ways as in Dalca et al., Medical Image Analysis
+    57 (2019).
+    """
+
+    def __init__(
+        self,
+        similarity: Similarity = ncc_loss,
+        *,
+        smoothness: float = 1.0,
+        overlap: float = 0.0,
+        ignore_zeros: bool = False,
+        guidance: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.similarity = similarity
+        self.smoothness = smoothness
+        self.overlap = overlap
+        self.ignore_zeros = ignore_zeros
+        self.guidance = guidance
+
+    def forward(self, registered: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+        ways = {"there": (0, 1), "back": (1, 0)}  # which image, or label, is moved onto which
+        losses = [self._of_one_way(registered[way], batch, *ways[way]) for way in ways if way in registered]
+        terms = []
+        if losses:
+            terms += [torch.stack(losses).mean(), self.smoothness * diffusion(registered["velocity"])]
+        if "guide" in registered and "label" in batch:
+            terms.append(self.guidance * self._of_guide(registered["guide"], batch["label"]))
+        if not terms:
+            raise InputError("--learn", expected="labels, from which a guide learns", got="none", fix="add label maps")
+        return torch.stack(terms).sum()
+
+    def _of_one_way(self, displacement: Tensor, batch: Mapping[str, Tensor], moving: int, fixed: int) -> Tensor:
+        images = resize(batch["image"], displacement.shape[2:]).split(1, dim=1)
+        loss = self._unlikeness(images[moving], images[fixed], displacement)
+        for key, dice_loss in (("label", soft_dice_loss), ("maps", dice_loss_of_maps)):
+            if self.overlap and key in batch:
+                pair = batch[key].chunk(2, dim=1)
+                loss = loss + self.overlap * dice_loss(pair[moving], pair[fixed], displacement)
+        return loss
+
+    def _of_guide(self, logits: Tensor, label: Tensor) -> Tensor:
+        """Cross-entropy and 1 - Dice, with the share that each class has of a voxel of the guide's."""
+        logits = logits.float().unflatten(1, (2, -1)).flatten(0, 1)
+        classes = logits.shape[1]
+        if int(label.max()) >= classes:
+            raise InputError(
+                "label", expected=f"ids from 0 to {classes - 1}, which the guide segments",
+                got=int(label.max()), fix="give as many --network_def#guide_classes",
+            )  # fmt: skip
+        maps = F.one_hot(label.flatten(0, 1).long(), classes).movedim(-1, 1).float()
+        shares = resize(maps, logits.shape[2:])
+        inside = tuple(range(2, logits.ndim))
+        probabilities = logits.softmax(dim=1)
+        overlap = 2 * (probabilities * shares).sum((0, *inside))
+        total = (probabilities.square() + shares.square()).sum((0, *inside))
+        dice = (overlap / total.clamp(min=1e-6))[1:].mean()
+        return F.cross_entropy(logits, shares) + 1 - dice
+
+    def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+        if not self.ignore_zeros:
+            return self.similarity(warp(moving, displacement), fixed)
+        moved, there = warp(torch.cat([moving, (moving != 0).to(moving.dtype)], dim=1), displacement).chunk(2, dim=1)
+        both = (there.detach() > 0.5) & (fixed != 0)
+        return self.similarity(moved * both, fixed * both)
+
+
+def similarity_named(name: str, *, window: int = 9) -> Similarity:
+    """The loss "ncc" (in windows of `window` voxels), "mse", or, for unlike contrasts, "mi", mutual information.
+
+    Raises InputError for another name.
+    """
+    similarities: dict[str, Similarity] = {"ncc": partial(ncc_loss, window=window), "mse": F.mse_loss}
+    if name == "mi":
+        return GlobalMutualInformationLoss(kernel_type="gaussian", num_bins=23)
+    if name not in similarities:
+        raise InputError("--similarity", expected="one of ncc, mse, mi", got=repr(name), fix="choose one of these")
+    return similarities[name]
+
+
+def soft_dice_loss(moving_label: Tensor, fixed_label: Tensor, displacement: Tensor) -> Tensor:
+    """1 - the mean Dice of the labels that both maps (B, 1, *S) of a pair hold, the moving one's warped linearly.
+
+    Background, 0, does not count; without a label in common it is 0.
+    Source: Balakrishnan et al., IEEE TMI 38 (2019), eq. 8.
+    """
+    ids = fixed_label.unique()
+    channels = ids[ids > 0].reshape(1, -1, *[1] * (fixed_label.ndim - 2))
+    return dice_loss_of_maps((moving_label == channels).float(), (fixed_label == channels).float(), displacement)
+
+
+def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+    """What `soft_dice_loss` is, of maps (B, C, *S) from 0 to 1; those that are empty in an image do not count."""
+    moving, fixed = (resize(maps, displacement.shape[2:]) for maps in (moving, fixed))
+    moved = warp(moving, displacement)
+    inside = tuple(range(2, moved.ndim))
+    dice = 2 * (moved * fixed).sum(inside) / (moved.sum(inside) + fixed.sum(inside)).clamp(min=1e-6)
+    in_both = (moving.sum(inside) * fixed.sum(inside) > 0).float()
+    return ((1 - dice) * in_both).sum() / in_both.sum().clamp(min=1)

@@ -1,0 +1,214 @@
+"""Reading a pair of images onto one grid, which is what registration networks look at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+
+from shared.errors import InputError
+from shared.images.checking import check_intensities, match_channels
+from shared.images.reading import is_raster, read_image
+from shared.spatial.itk import from_itk, grid_of, identity, matrix_of_grid, resample, to_itk
+
+ALIGNMENTS = ("none", "centre", "rigid", "affine")
+# Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
+SHRINK_FACTORS, SMOOTHING_VOXELS = (4, 2, 1), (2.0, 1.0, 0.0)
+MUTUAL_INFORMATION_BINS, ITERATIONS = 32, 200
+SAMPLED_VOXELS = 50_000  # that the affine stage looks at, at most
+LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
+
+
+class ReadPaird(Transform):
+    """Read "moving" and "fixed" into "image": (2, *S), both on one grid, which is that of the fixed image in RAS.
+
+    S = (x, y[, z]): a picture's columns come first, and a slice stored as a volume becomes the plane it is. Colour
+    becomes luminance. pixdim: the spacing of the grid in mm, where the image has one; None keeps that
+    of the fixed image. "grid", (D + 1, D + 1), is the matrix from voxels of the grid to points, in mm as ITK has them.
+    alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
+    "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
+    With "moving_label" and "fixed_label" also "label": (2, *S), their ids there.
+    Raises InputError for an image that cannot be used or has other than `spatial_dims` dimensions (None: the same in
+    both will do), or an unknown alignment.
+    """
+
+    def __init__(
+        self, alignment: str | None = None, pixdim: float | None = None, spatial_dims: int | None = None
+    ) -> None:
+        self.alignment = alignment or "none"
+        self.spatial_dims = spatial_dims
+        self.pixdim = pixdim
+        if self.alignment not in ALIGNMENTS:
+            raise InputError(
+                "--affine", expected=f"one of {', '.join(ALIGNMENTS)}", got=repr(alignment), fix="choose one of these"
+            )
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        moving, fixed = (read_for_itk(data[key]) for key in ("moving", "fixed"))
+        if self.spatial_dims is not None:
+            check_plane_or_volume(fixed, data["fixed"], self.spatial_dims)
+        if moving.GetDimension() != fixed.GetDimension():
+            raise InputError(
+                data["moving"], expected=f"{fixed.GetDimension()} dimensions, as {data['fixed']}",
+                got=moving.GetDimension(), fix="give two slices or two volumes",
+            )  # fmt: skip
+        initial = align(moving, fixed, self.alignment)
+        grid = working_grid(data["fixed"], self.pixdim)
+        channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
+        if float(channels[0].amin()) == float(channels[0].amax()):
+            raise InputError(
+                data["moving"], expected=f"an image that overlaps {data['fixed']}", got="one that is elsewhere",
+                fix="check the affines, or add --affine rigid",
+            )  # fmt: skip
+        image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(data["fixed"])})
+        out = {**data, "image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
+        if "moving_label" in data and "fixed_label" in data:
+            labels = (
+                (read_for_itk(data["moving_label"], as_ids=True), initial),
+                (read_for_itk(data["fixed_label"], as_ids=True), identity(grid)),
+            )
+            out["label"] = torch.cat([from_itk(resample(label, grid, t, nearest=True)) for label, t in labels])
+        return out
+
+
+class ReadSubjectd(Transform):
+    """Read "image", and "label" if there is one, into (1, *S) on a grid of their own, as `ReadPaird` makes it."""
+
+    def __init__(self, pixdim: float | None = None, spatial_dims: int | None = None) -> None:
+        self.pixdim = pixdim
+        self.spatial_dims = spatial_dims
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        image = read_for_itk(data["image"])
+        if self.spatial_dims is not None:
+            check_plane_or_volume(image, data["image"], self.spatial_dims)
+        grid = working_grid(data["image"], self.pixdim)
+        out = {**data, "image": from_itk(resample(image, grid, identity(grid)))}
+        if "label" in data:
+            label = read_for_itk(data["label"], as_ids=True)
+            out["label"] = from_itk(resample(label, grid, identity(grid), nearest=True))
+        return out
+
+
+def working_grid(path: str, pixdim: float | None = None) -> sitk.Image:
+    """The grid of an image with its axes in the order and direction of RAS, or those two of them that a slice has.
+
+    pixdim: its spacing in mm; None keeps that of the image. The outer faces of its voxels stay where they are, as far
+    as whole voxels can. That of a picture is the picture's.
+    """
+    image = read_for_itk(path)
+    if is_raster(path):
+        return image
+    turn = axes_toward(path, ("R", "A", "S"))
+    matrix = matrix_of_grid(image) @ nib.orientations.inv_ornt_aff(turn, image.GetSize())
+    size = np.array(image.GetSize())[turn[:, 0].argsort()]
+    spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    if pixdim is not None and max((spacing / pixdim).max(), (pixdim / spacing).max()) > LIKE_PIXDIM:
+        new_size = np.maximum(np.rint(size * spacing / pixdim), 1)
+        factor = size / new_size
+        matrix[:-1, -1] += matrix[:-1, :-1] @ ((factor - 1) / 2)
+        matrix[:-1, :-1] *= factor
+        size = new_size
+    return grid_of(size.astype(int).tolist(), matrix)
+
+
+def axes_toward(path: str | Path, codes: Sequence[str]) -> np.ndarray:
+    """How the axes of a NIfTI image or DICOM series are to be turned toward `codes`: nibabel's orientation (D, 2).
+
+    codes: a letter each of R or L, A or P, S or I. A slice is turned toward those two that it has.
+    """
+    image = _volume(path)
+    wanted = nib.orientations.axcodes2ornt(codes)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(np.asarray(image.affine)), wanted)
+    if 1 in image.shape[1:]:
+        turn = np.delete(turn, image.shape[1:].index(1), axis=0)
+    return np.stack([turn[:, 0].argsort().argsort(), turn[:, 1]], axis=1).astype(int)
+
+
+def check_plane_or_volume(image: sitk.Image, path: str, spatial_dims: int) -> None:
+    """Raise InputError for a volume where a plane, `spatial_dims` 2, is wanted, or the other way round."""
+    if image.GetDimension() != spatial_dims:
+        raise InputError(
+            path, expected=f"{spatial_dims} dimensions", got=f"{image.GetDimension()} {image.GetSize()}",
+            fix="give slices or pictures" if spatial_dims == 2 else "give volumes",
+        )  # fmt: skip
+
+
+def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:
+    """One image of a pair, or with `as_ids` its label map, as ITK has it. Raises InputError where it is unusable."""
+    image = _volume(path, as_ids=as_ids)
+    if as_ids:
+        return to_itk(image)
+    image = match_channels(image, path, 1)
+    check_intensities(image, path)
+    return to_itk(image)
+
+
+def _volume(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
+    """What `read_image` gives; a NIfTI file of two dimensions is a volume of one slice."""
+    image = read_image(path, as_ids=as_ids)
+    if image.ndim == 3 and not is_raster(path):
+        image = image.unsqueeze(-1)  # type: ignore[assignment]  # of a MetaTensor it is one
+    return image
+
+
+def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:
+    """The transform that leads from points of `fixed` to points of `moving`: one of ALIGNMENTS.
+
+    "centre" moves the images' centres onto one another. The others start there, and go by Mattes' mutual information
+    over a Gaussian pyramid; an affine one starts from the rigid one. Source: SimpleITK's ImageRegistrationMethod.
+    """
+    dims = fixed.GetDimension()
+    if alignment == "none":
+        return identity(fixed)
+    rigid = sitk.Euler2DTransform() if dims == 2 else sitk.Euler3DTransform()
+    start = sitk.CenteredTransformInitializer(fixed, moving, rigid, sitk.CenteredTransformInitializerFilter.GEOMETRY)
+    if alignment == "centre":
+        return start
+    found = _optimise(moving, fixed, start)
+    if alignment == "rigid":
+        return found
+    affine = sitk.AffineTransform(dims)
+    affine.SetCenter(found.GetCenter())
+    affine.SetMatrix(found.GetMatrix())
+    affine.SetTranslation(found.GetTranslation())
+    return _optimise(moving, fixed, affine)
+
+
+def matrix_of(transform: sitk.Transform) -> np.ndarray:
+    """The (D + 1, D + 1) matrix of a transform that is linear."""
+    dims = transform.GetDimension()
+    origin = np.array(transform.TransformPoint((0.0,) * dims))
+    columns = [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(dims).tolist()]
+    matrix = np.eye(dims + 1)
+    matrix[:dims, :dims], matrix[:dims, dims] = np.stack(columns, axis=1), origin
+    return matrix
+
+
+def transform_of(matrix: np.ndarray) -> sitk.Transform:
+    """The transform that `matrix_of` came from."""
+    dims = len(matrix) - 1
+    return sitk.AffineTransform(matrix[:dims, :dims].ravel().tolist(), matrix[:dims, dims].tolist(), [0.0] * dims)
+
+
+def _optimise(moving: sitk.Image, fixed: sitk.Image, start: sitk.Transform) -> Any:  # of the class of `start`
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(MUTUAL_INFORMATION_BINS)
+    method.SetMetricSamplingStrategy(method.RANDOM)
+    method.SetMetricSamplingPercentage(min(1.0, SAMPLED_VOXELS / np.prod(fixed.GetSize())), seed=1)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsGradientDescentLineSearch(learningRate=1.0, numberOfIterations=ITERATIONS)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetShrinkFactorsPerLevel(SHRINK_FACTORS)
+    method.SetSmoothingSigmasPerLevel(SMOOTHING_VOXELS)
+    method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
+    method.SetInitialTransform(start, inPlace=False)
+    found = method.Execute(sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32))
+    while found.GetName() == "CompositeTransform":
+        found = sitk.CompositeTransform(found).GetBackTransform()
+    return found

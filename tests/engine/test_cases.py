@@ -1,0 +1,237 @@
+"""A run over cases: bad ones are told of, the others are done, and the table is right at every moment."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import DataLoader
+from monai.transforms import Compose, Lambdad
+from PIL import Image
+from torch import nn
+
+from shared.engine.cases import MOST_COLUMNS, CaseEvaluator, CaseReport, WeightsLoader
+from shared.engine.datasets import CaseDataset, collate_case
+from shared.errors import InputError, input_error_behind
+from shared.files import read_table, write_table
+from shared.images.cases import Case, find_cases
+from shared.images.checking import ReadCased
+
+
+class Task:
+    """Tells the mean of the network's output; notes what it was called with and what the table then held."""
+
+    def __init__(self, table: Path, finished: Sequence[str] = (), refuses: str = "") -> None:
+        self.table, self.done, self.refuses = table, finished, refuses
+        self.processed: list[str] = []
+        self.tables: list[list[str]] = []
+        self.concluded: list[list[str]] = []
+
+    def finished(self, case: Case) -> dict[str, Any] | None:
+        return {"mean": "kept"} if case["case"] in self.done else None
+
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        self.processed.append(result["case"])
+        self.tables.append([row["case"] for row in read_table(self.table)])
+        if result["case"] == self.refuses:
+            raise InputError(result["image"].meta["filename_or_obj"], expected="x", got="y", fix="z")
+        return {"mean": float(result["pred"].mean())} | ({"only_c": 1} if result["case"] == "c" else {})
+
+    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.concluded.append([row["case"] for row in rows])
+
+
+class Double(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image * self.factor
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> list[Case]:
+    """Pictures a to d of one black row and a white one of 2, 4, 6, 8: doubled, their means are 2, 4, 6, 8."""
+    for name, value in zip("abcd", (2, 4, 6, 8)):
+        Image.fromarray(np.array([[0] * 3, [value] * 3], dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    return find_cases(tmp_path)
+
+
+def spoil(*cases: Case) -> None:
+    for case in cases:
+        Path(case["image"]).write_bytes(b"")
+
+
+def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = ()) -> CaseReport:
+    dataset = CaseDataset(report.pending, Compose([ReadCased("image", spatial_dims=2)]))
+    CaseEvaluator(
+        device=torch.device("cpu"),
+        val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_case, num_workers=workers),
+        network=Double(),
+        postprocessing=Compose([Lambdad("pred", lambda pred: pred + 0)]),
+        val_handlers=[*handlers, report],
+    ).run()
+    return report
+
+
+def setup(tmp_path: Path, cases: list[Case], **kwargs: Any) -> tuple[CaseReport, Task]:
+    resume = kwargs.pop("resume", False)
+    task = Task(tmp_path / "out" / "summary.csv", **kwargs)
+    return CaseReport(cases, task, output_dir=tmp_path / "out", resume=resume), task
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_case_does_not_stop_the_others_and_makes_the_run_fail(
+    tmp_path: Path, cases: list[Case], capsys: pytest.CaptureFixture[str], workers: int
+) -> None:
+    report, task = setup(tmp_path, cases)
+    spoil(cases[0], cases[2])
+    run(report, workers=workers)
+    with pytest.raises(
+        InputError, match=rf"^{re.escape(str(task.table))}: expected [^\n]+, got 2 of 4 failed; [^\n]+$"
+    ):
+        report.finish()
+    assert task.processed == ["b", "d"]
+    assert task.concluded == [["a", "b", "c", "d"]]
+    rows = read_table(task.table)
+    assert [(row["case"], row["status"], row["mean"]) for row in rows] == [
+        ("a", "failed", ""), ("b", "ok", "4.0"), ("c", "failed", ""), ("d", "ok", "8.0"),
+    ]  # fmt: skip
+    assert [bool(row["message"]) for row in rows] == [True, False, True, False]
+    assert rows[0]["message"].startswith(f"{cases[0]['image']}: expected ")
+    told = capsys.readouterr().out
+    assert f"failed: {rows[0]['message']}\n" in told
+    assert "2 of 4 cases done" in told
+
+
+def test_a_run_without_bad_cases_finishes_and_its_columns_begin_alike(tmp_path: Path, cases: list[Case]) -> None:
+    report, task = setup(tmp_path, cases)
+    run(report).finish()
+    header = task.table.read_text().splitlines()[0]
+    assert header == "case,status,seconds,message,mean,only_c"  # figures in order of appearance
+    rows = read_table(task.table)
+    assert [row["mean"] for row in rows] == ["2.0", "4.0", "6.0", "8.0"]
+    assert [row["only_c"] for row in rows] == ["", "", "1", ""]
+    assert all(0 <= float(row["seconds"]) < 60 for row in rows)
+
+
+def test_the_table_holds_every_case_before_the_next_one_is_done(tmp_path: Path, cases: list[Case]) -> None:
+    report, task = setup(tmp_path, cases)
+    run(report)
+    assert task.tables == [[], ["a"], ["a", "b"], ["a", "b", "c"]]
+
+
+def test_resuming_leaves_out_what_is_finished_and_keeps_its_seconds_and_place(
+    tmp_path: Path, cases: list[Case]
+) -> None:
+    old = [{"case": "c", "status": "ok", "seconds": 1.5}, {"case": "a", "status": "failed", "seconds": 9}]
+    report, task = setup(tmp_path, cases, finished=["a", "c", "d"])
+    assert [case["case"] for case in report.pending] == ["a", "b", "c", "d"]  # without `resume`, all
+    write_table(task.table, old)
+    report, task = setup(tmp_path, cases, finished=["c", "d"], resume=True)
+    assert [case["case"] for case in report.pending] == ["a", "b"]
+    run(report).finish()
+    assert task.processed == ["a", "b"]
+    rows = read_table(task.table)
+    assert [(row["case"], row["status"], row["mean"]) for row in rows] == [
+        ("a", "ok", "2.0"), ("b", "ok", "4.0"), ("c", "ok", "kept"), ("d", "ok", "kept"),
+    ]  # fmt: skip
+    assert (rows[2]["seconds"], rows[3]["seconds"]) == ("1.5", "")
+
+
+@pytest.mark.filterwarnings("ignore:.*dataloader.* is empty")
+def test_resuming_where_all_is_finished_succeeds(tmp_path: Path, cases: list[Case]) -> None:
+    report, task = setup(tmp_path, cases, finished="abcd", resume=True)
+    run(report).finish()
+    assert (task.processed, task.concluded) == ([], [["a", "b", "c", "d"]])
+
+
+def test_a_table_of_another_run_is_refused_and_kept(tmp_path: Path, cases: list[Case]) -> None:
+    path = write_table(tmp_path / "out" / "summary.csv", [{"epoch": 1, "loss": 0.5}])  # such as a training's
+    with pytest.raises(InputError, match=rf"^{re.escape(str(path))}: expected [^\n]+, got [^\n]+; [^\n]+$"):
+        run(setup(tmp_path, cases)[0])
+    assert read_table(path) == [{"epoch": "1", "loss": "0.5"}]
+
+
+def test_a_case_whose_results_the_task_refuses_fails_like_one_that_cannot_be_read(
+    tmp_path: Path, cases: list[Case]
+) -> None:
+    report, task = setup(tmp_path, cases, refuses="b")
+    run(report)
+    assert [row["status"] for row in read_table(task.table)] == ["ok", "failed", "ok", "ok"]
+
+
+def test_missing_weights_stop_the_run_before_the_first_case(tmp_path: Path, cases: list[Case]) -> None:
+    report, task = setup(tmp_path, cases)
+    path = tmp_path / "models" / "model.pt"
+    with pytest.raises(Exception, match="weight file") as caught:
+        run(report, handlers=[WeightsLoader(Double(), path)])
+    assert str(input_error_behind(caught.value)).startswith(f"{path}: expected a weight file, got no such file; ")
+    assert task.processed == []
+
+
+class Slow(Double):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        return super().forward(image)
+
+
+class Timed(Task):
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(0.05)  # writing, say
+        return {"network_seconds": result["network_seconds"]}
+
+
+class Timing(Timed):
+    """Whose seconds are those of the network."""
+
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {"seconds": super().process(result)["network_seconds"]}
+
+
+def test_a_task_is_told_what_the_network_took_which_is_part_of_the_seconds(
+    tmp_path: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Double", Slow)
+    table = tmp_path / "out" / "summary.csv"
+    run(CaseReport(cases, Timed(table), output_dir=tmp_path / "out"))
+    for row in read_table(table):
+        assert 0.05 <= float(row["network_seconds"]) <= float(row["seconds"]) - 0.05
+
+
+def test_seconds_that_a_task_tells_stand_in_the_place_of_the_cases_own(
+    tmp_path: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "out" / "summary.csv"
+    monkeypatch.setattr(Timed, "process", lambda self, result: {"network_seconds": 77.5})
+    run(CaseReport(cases, Timing(table), output_dir=tmp_path / "out")).finish()
+    assert table.read_text().splitlines()[0] == "case,status,seconds,message"
+    assert [row["seconds"] for row in read_table(table)] == ["77.5"] * 4
+
+
+class Wide(Task):
+    """Tells of as many figures as it is asked for."""
+
+    count = 0
+
+    def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"figure_{number}": 1.5 for number in range(self.count)}
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_of_a_wide_table_the_first_columns_are_printed_and_all_are_written(
+    tmp_path: Path, cases: list[Case], capsys: pytest.CaptureFixture[str], more: int
+) -> None:
+    task = Wide(tmp_path / "out" / "summary.csv")
+    task.count = MOST_COLUMNS - 3 + more  # besides case, status and seconds
+    run(CaseReport(cases, task, output_dir=tmp_path / "out")).finish()
+    told = capsys.readouterr().out.splitlines()
+    figures = [f"figure_{number}" for number in range(task.count)]
+    assert told[0].split() == ["case", "status", "seconds", *figures][:MOST_COLUMNS]
+    assert (f"… and {more} more columns in summary.csv" in told) == (more > 0)
+    assert list(read_table(task.table)[0]) == ["case", "status", "seconds", "message", *figures]

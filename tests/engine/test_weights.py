@@ -1,0 +1,47 @@
+"""Weights go in and out of networks without a loss that matters, and unfit ones are refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from shared.engine.weights import half_state_dict, initial_weights, load_weights
+from shared.errors import InputError
+
+
+def test_weights_in_half_precision_load_into_single_precision(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 2, 3)
+    torch.save(half_state_dict(network), tmp_path / "w.pt")
+    loaded = load_weights(nn.Conv2d(1, 2, 3), tmp_path / "w.pt")
+    # Half precision keeps 11 bits.
+    assert loaded.weight.dtype is torch.float32
+    torch.testing.assert_close(loaded.weight, network.weight, rtol=2**-11, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("content", "partial", "told"),
+    [
+        (None, False, "no such file"),
+        (b"not weights", False, "expected a state dict of this Conv2d"),
+        ({"other": torch.zeros(1)}, False, "expected a state dict of this Conv2d"),
+        ({"other": torch.zeros(1)}, True, "0 that fit"),
+    ],
+)
+def test_unfit_weights_are_refused_by_name(tmp_path: Path, content: Any, partial: bool, told: str) -> None:
+    path = tmp_path / "w.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        torch.save(content, path)
+    with pytest.raises(InputError) as raised:
+        load_weights(nn.Conv2d(1, 2, 3), path, partial=partial)
+    assert str(path) in str(raised.value)
+    assert told in str(raised.value)
+
+
+def test_without_finetune_from_the_weights_stay_as_initialised() -> None:
+    network = nn.Conv2d(1, 2, 3)
+    before = network.weight.clone()
+    assert torch.equal(initial_weights(network).weight, before)  # type: ignore[arg-type]

@@ -1,0 +1,53 @@
+import numpy as np
+import torch
+from skimage.color import hed2rgb, rgb2hed, rgb_from_hed
+
+from shared.images.checking import LUMINANCE
+from shared.tasks.detection.colours import RandSaturationd, RandStainJitterd, stained
+
+COLOURS = torch.as_tensor(rgb_from_hed, dtype=torch.float32)
+
+
+def test_stains_left_as_they_are_leave_the_image_as_it_is() -> None:
+    image = torch.rand(3, 5, 7).clamp(min=0.01)
+    torch.testing.assert_close(stained(image, COLOURS, torch.ones(3), torch.zeros(3)), image, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stain_is_made_stronger_as_scikit_image_parts_it() -> None:
+    """Oracle: skimage's rgb2hed and hed2rgb; it counts density in powers of 10⁻⁶, we in powers of e: factors agree."""
+    hed = np.random.default_rng(0).uniform(0.01, 0.06, (6, 8, 3))
+    image = hed2rgb(hed)
+    assert image.min() > 0
+    assert image.max() < 1  # nothing was clipped
+    factor = np.array([1.3, 0.8, 1.1])
+    expected = hed2rgb(rgb2hed(image) * factor)
+    given = stained(
+        torch.tensor(image, dtype=torch.float32).permute(2, 0, 1), COLOURS,
+        torch.tensor(factor, dtype=torch.float32), torch.zeros(3),
+    )  # fmt: skip
+    np.testing.assert_allclose(given.permute(1, 2, 0).numpy(), expected, atol=1e-4)
+
+
+def test_saturation_keeps_the_luminance_and_brightness_scales_it() -> None:
+    image = torch.rand(3, 9, 9) * 0.2 + 0.4  # so that nothing is clipped
+    weights = torch.tensor(LUMINANCE)[:, None, None]
+    gray = (image * weights).sum(dim=0)
+    more = RandSaturationd("image", prob=1.0, saturation=0.5, brightness=0.0)({"image": image})["image"]
+    torch.testing.assert_close((more * weights).sum(dim=0), gray, rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(more, image)
+    dark = RandSaturationd("image", prob=1.0, saturation=0.0, brightness=0.3)({"image": image})["image"]
+    ratio = dark / image
+    assert float(ratio.std()) < 1e-6
+    assert 0.7 <= float(ratio.mean()) <= 1.3
+
+
+def test_with_probability_zero_nothing_changes_and_one_state_gives_one_image() -> None:
+    image = torch.rand(3, 4, 4)
+    for kind in (RandStainJitterd, RandSaturationd):
+        assert torch.equal(kind("image", prob=0.0)({"image": image})["image"], image)
+        jitters = [kind("image", prob=1.0) for _ in range(2)]
+        for jitter in jitters:
+            jitter.set_random_state(5)
+        first, again = (jitter({"image": image})["image"] for jitter in jitters)
+        assert torch.equal(first, again)
+        assert not torch.equal(first, image)

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+from pycocotools import mask as coco
+
+from shared.errors import InputError
+from shared.images.reading import read_image
+from shared.tasks.instances.results import InstanceScorer, InstanceWriter
+
+IDS = np.zeros((30, 40), dtype=np.int32)
+IDS[2:10, 3:15], IDS[12:28, 20:26], IDS[20:23, 2:9] = 1, 2, 3
+
+
+def result_of(folder: Path, case: str, pred: np.ndarray = IDS, **others: Any) -> dict[str, Any]:
+    path = folder / "in" / f"{case}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((60 * (IDS > 0) + 20).astype(np.uint8)).save(path)
+    count = int(pred.max())
+    image = MetaTensor(torch.zeros(3, 30, 40), meta={"filename_or_obj": str(path)})
+    return {
+        "case": case, "image": image, "pred": torch.as_tensor(pred)[None], "scores": torch.linspace(0.9, 0.6, count),
+        "labels": torch.zeros(count, dtype=torch.long), **others,
+    }  # fmt: skip
+
+
+def test_ids_table_and_overlay_are_written_and_figures_told(tmp_path: Path) -> None:
+    writer = InstanceWriter(tmp_path / "out", class_names=["nucleus"])
+    figures = writer.process(result_of(tmp_path, "a/b"))
+    areas = [96, 96, 21]
+    assert figures == {
+        "count": 3, "mean_area_px": 71.0, "density_per_megapixel": 2500.0, "area_fraction": round(sum(areas) / 1200, 4)
+    }  # fmt: skip
+    with Image.open(tmp_path / "out" / "a" / "b.png") as stored:
+        np.testing.assert_array_equal(np.asarray(stored), IDS)
+    content = json.loads((tmp_path / "out" / "a" / "b.json").read_text())
+    assert (content["image"], content["width"], content["height"]) == ("b.png", 40, 30)
+    assert content["instances"][1] == {
+        "id": 2,
+        "box": [20, 12, 26, 28],
+        "score": 0.75,
+        "label": "nucleus",
+        "area_px": 96,
+    }
+    assert {path.name for path in (tmp_path / "out").rglob("*.*")} == {"b.png", "b.json"}
+    assert (tmp_path / "out" / "overlays" / "a" / "b.png").is_file()
+
+
+def test_the_other_forms_are_written_where_asked_for(tmp_path: Path) -> None:
+    writer = InstanceWriter(tmp_path / "out", class_names=["nucleus"], formats=["geojson", "coco"])
+    for case in ("a", "b"):
+        writer.process(result_of(tmp_path, case, IDS if case == "a" else IDS * 0))
+    writer.conclude([{"case": case, "status": status} for case, status in (("a", "ok"), ("b", "ok"), ("c", "failed"))])
+    assert len(json.loads((tmp_path / "out" / "a.geojson").read_text())["features"]) == 3
+    assert json.loads((tmp_path / "out" / "b.geojson").read_text())["features"] == []
+    results = json.loads((tmp_path / "out" / "instances.json").read_text())
+    assert [(r["image_id"], r["category_id"], r["score"]) for r in results] == [
+        ("a", 1, 0.9),
+        ("a", 1, 0.75),
+        ("a", 1, 0.6),
+    ]
+    for number, result in enumerate(results, start=1):
+        np.testing.assert_array_equal(coco.decode(result["segmentation"]), number == IDS)
+    writer.conclude([{"case": "b", "status": "ok"}])
+    assert json.loads((tmp_path / "out" / "instances.json").read_text()) == []
+    with pytest.raises(InputError, match="--formats"):
+        InstanceWriter(tmp_path, class_names=["nucleus"], formats=["svg"])
+
+
+def test_a_finished_case_tells_its_figures_again_and_a_spoilt_one_is_none(tmp_path: Path) -> None:
+    writer = InstanceWriter(tmp_path / "out", class_names=["nucleus"])
+    figures = writer.process(result_of(tmp_path, "a"))
+    case = {"case": "a", "image": str(tmp_path / "in" / "a.png")}
+    assert writer.finished(case) == figures
+    assert writer.finished({**case, "case": "b"}) is None
+    asking_more = InstanceWriter(tmp_path / "out", class_names=["nucleus"], formats=["geojson"])
+    assert asking_more.finished(case) is None
+    path = tmp_path / "out" / "a.json"
+    for spoilt in (path.read_text()[:50], "{}"):
+        path.write_text(spoilt)
+        assert writer.finished(case) is None
+
+
+def test_a_result_never_replaces_the_image_it_comes_from(tmp_path: Path) -> None:
+    writer = InstanceWriter(tmp_path / "in", class_names=["nucleus"])
+    with pytest.raises(InputError, match="--output_dir"):
+        writer.process(result_of(tmp_path, "a"))
+    assert int(read_image(tmp_path / "in" / "a.png").max()) == 80
+
+
+def test_scores_are_told_by_case_in_all_and_by_group(tmp_path: Path) -> None:
+    table = tmp_path / "index.csv"
+    table.write_text("id,modality\na,light\nb,light\nc,dark\n")
+    scorer = InstanceScorer(tmp_path / "out", groups=table, worst=2)
+    label = torch.as_tensor(IDS)[None]
+    missed = np.where(IDS == 3, 0, IDS)
+    rows = []
+    for case, pred in (("a", IDS), ("images/b", missed), ("images/c", IDS * 0)):
+        figures = scorer.process(result_of(tmp_path, case, pred, label=label))
+        rows.append({"case": case, "status": "ok", **figures})
+    assert [row["modality"] for row in rows] == ["light", "light", "dark"]
+    assert [row["ap50"] for row in rows] == pytest.approx([1, 2 / 3, 0])
+    assert [(row["true"], row["found"]) for row in rows] == [(3, 3), (3, 2), (3, 0)]
+    scorer.conclude([*rows, {"case": "d", "status": "failed"}])
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (content["cases"], content["failed"]) == (4, 1)
+    assert content["ap"]["mean"] == pytest.approx(5 / 9, abs=1e-6)
+    groups = content["by_group"]
+    assert {name: group["cases"] for name, group in groups.items()} == {"all": 3, "dark": 1, "light": 2}
+    assert groups["light"]["ap50"] == pytest.approx(5 / 6, abs=1e-6)  # the mean of 1 and 2/3
+    assert groups["light"]["pooled_ap50"] == pytest.approx(5 / 6, abs=1e-6)  # 5 of 6, none too many
+    assert groups["all"]["pooled_ap50"] == pytest.approx(5 / 9, abs=1e-6)
+    assert (tmp_path / "out" / "scores.png").is_file()
+    assert (tmp_path / "out" / "worst.png").is_file()
+
+
+def test_without_a_table_of_groups_all_cases_are_one(tmp_path: Path) -> None:
+    scorer = InstanceScorer(tmp_path / "out", groups=tmp_path / "index.csv")
+    figures = scorer.process(result_of(tmp_path, "a", label=torch.as_tensor(IDS)[None]))
+    scorer.conclude([{"case": "a", "status": "ok", **figures}])
+    assert set(json.loads((tmp_path / "out" / "metrics.json").read_text())["by_group"]) == {"all"}

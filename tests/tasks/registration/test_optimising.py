@@ -1,0 +1,62 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from shared.spatial.warping import warp
+from shared.tasks.registration.ncc import ncc_loss
+from shared.tasks.registration.optimising import CoarseToFine, Nodeo, descend
+
+LEVELS = [
+    {"image_stride": 2, "velocity_stride": 4, "window": 5, "steps": 15, "learning_rate": 0.3},
+    {"image_stride": 1, "velocity_stride": 2, "window": 9, "steps": 15, "learning_rate": 0.3},
+]
+BOTH = {"2": LEVELS, "3": LEVELS}
+
+
+def shifted_pair(size: tuple[int, ...], seed: int = 0, shift: int = 2) -> Tensor:
+    """A smooth picture, black at its border, and itself `shift` voxels further along the first axis."""
+    torch.manual_seed(seed)
+    coarse = F.pad(torch.rand(1, 1, *[s // 6 for s in size]), [1, 1] * len(size))
+    image = F.interpolate(coarse, size=size, mode="bilinear" if len(size) == 2 else "trilinear", align_corners=True)
+    return torch.cat([image, image.roll(shift, dims=2)], dim=1)
+
+
+@pytest.mark.parametrize("size", [(40, 36), (24, 20, 22)])
+def test_a_shift_is_found(size: tuple[int, ...]) -> None:
+    with torch.no_grad():
+        displacement = CoarseToFine(BOTH)(shifted_pair(size))
+    assert displacement.shape == (1, len(size), *size)
+    core = (0, slice(None), *[slice(6, -6)] * len(size))
+    # The fixed voxel x shows what the moving image has at x - 2; smoothness keeps it from being exact everywhere.
+    assert float(displacement[core][0].mean()) == pytest.approx(-2, abs=0.4)
+    assert float(displacement[core][1:].abs().mean()) < 0.3
+
+
+def test_pairs_of_a_batch_do_not_see_one_another() -> None:
+    """The loss is a mean over the batch: what a pair's neighbour is like leaves its gradient as it is."""
+    pair, one, other = (shifted_pair((32, 30), seed) for seed in (0, 1, 2))
+    with torch.no_grad():
+        method = CoarseToFine(BOTH, patience=1000)
+        beside_one, beside_other = (method(torch.cat([pair, neighbour]))[0] for neighbour in (one, other))
+    torch.testing.assert_close(beside_one, beside_other, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("smoothing", ["average", "gaussian", "none"])
+def test_the_published_method_makes_the_images_more_alike(smoothing: str) -> None:
+    pair = shifted_pair((32, 36))
+    method = Nodeo(steps=40, window=9, smoothing=smoothing, smoothing_width=5)
+    with torch.no_grad():
+        displacement = method(pair)
+        before, after = (ncc_loss(warp(pair[:, :1], d), pair[:, 1:]) for d in (0 * displacement, displacement))
+    assert float(after) < float(before) - 0.1
+    with torch.no_grad():
+        assert torch.equal(method(pair), displacement)  # the seed decides, whatever was drawn in between
+
+
+def test_descending_ends_where_nothing_is_gained() -> None:
+    x = torch.tensor([3.0], requires_grad=True)
+    taken = descend(lambda: (x - 1).square().sum(), [x], steps=1000, learning_rate=0.1, patience=5, tolerance=1e-6)
+    assert 20 < taken < 500  # two units at a tenth a step, and some swinging
+    assert float(x.detach()) == pytest.approx(1, abs=0.1)  # no step is longer; the best one is kept
+    assert descend(lambda: (x - 1).square().sum(), [x], steps=7, learning_rate=0.1) == 7

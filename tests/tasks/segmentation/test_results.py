@@ -1,0 +1,101 @@
+"""What is written and told of a segmented case, with the first class and without, of pictures and of volumes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+
+from shared.images.reading import read_image
+from shared.tasks.segmentation.results import SegmentationScorer, SegmentationWriter
+
+NAMES = ["membrane", "inside"]
+# 4 × 6 pixels: 10 of membrane and 14 inside; the reference has one pixel more of membrane, and shares 9.
+LABELS = np.array([[1, 1, 0, 1, 1, 1], [1, 1, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 1, 1]], dtype=np.uint8)
+REFERENCE = LABELS.copy()
+REFERENCE[3, 3], REFERENCE[3, 4], REFERENCE[3, 5] = 1, 0, 0
+
+
+def result(folder: Path, ending: str) -> dict[str, Any]:
+    """A case as preprocessing, network and postprocessing leave it; the volume has voxels of 2 × 3 × 0.5 mm."""
+    path = folder / f"a{ending}"
+    array = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    if ending == ".png":
+        Image.fromarray(array).save(path)
+        labels, reference = LABELS, REFERENCE
+    else:
+        nib.save(nib.Nifti1Image(np.stack([array, array], axis=-1), np.diag([2, 3, 0.5, 1])), path)
+        labels, reference = (np.stack([m, m], axis=-1) for m in (LABELS, REFERENCE))
+    image = read_image(path)
+    maps = {
+        key: MetaTensor(torch.from_numpy(m.astype(np.float32))[None], affine=image.affine)
+        for key, m in (("pred", labels), ("label", reference))
+    }
+    return {"case": "a", "image": image, **maps}
+
+
+# 10 and 14 pixels; twice as many voxels of 3 mm³.
+@pytest.mark.parametrize(
+    ("ending", "membrane", "inside"),
+    [(".png", ("membrane_px", 10), ("inside_px", 14)), (".nii.gz", ("membrane_mm3", 60), ("inside_mm3", 84))],
+)
+@pytest.mark.parametrize("included", [False, True])
+def test_the_size_of_the_first_class_is_told_where_it_is_included(
+    tmp_path: Path, ending: str, membrane: tuple[str, float], inside: tuple[str, float], included: bool
+) -> None:
+    writer = SegmentationWriter(tmp_path / "out", class_names=NAMES, include_background=included)
+    case = result(tmp_path, ending)
+    figures = writer.process(case)
+    assert list(figures.items()) == ([membrane, inside] if included else [inside])
+    # Read back from the file, as a resumed run does.
+    assert writer.finished({"case": "a", "image": str(tmp_path / f"a{ending}")}) == figures
+
+
+def test_a_pictures_label_map_is_a_picture_of_class_ids_and_not_of_their_values(tmp_path: Path) -> None:
+    SegmentationWriter(tmp_path / "out", class_names=NAMES, include_background=True).process(result(tmp_path, ".png"))
+    with Image.open(tmp_path / "out" / "a.png") as picture:
+        assert (picture.mode, picture.size) == ("L", (6, 4))  # 8 bits; width, then height
+        np.testing.assert_array_equal(np.asarray(picture), LABELS)
+
+
+def test_the_first_class_is_scored_where_it_is_included(tmp_path: Path) -> None:
+    case = result(tmp_path, ".png")
+    with_it, without = (
+        SegmentationScorer(tmp_path / "out", class_names=NAMES, include_background=included).process(case)
+        for included in (True, False)
+    )
+    # Membrane 10 and 11 pixels, 9 shared; inside 14 and 13, 12 shared.
+    assert with_it["jaccard_membrane"] == pytest.approx(9 / 12)
+    assert with_it["jaccard_inside"] == pytest.approx(12 / 15)
+    assert with_it["jaccard_mean"] == pytest.approx((9 / 12 + 12 / 15) / 2)
+    assert without["jaccard_mean"] == without["jaccard_inside"] == pytest.approx(12 / 15)
+    assert not [name for name in without if "membrane" in name]
+
+
+@pytest.mark.parametrize(("ending", "unit"), [(".png", "px"), (".nii.gz", "mm")])
+def test_distances_are_in_pixels_for_pictures_and_in_millimetres_for_volumes(
+    tmp_path: Path, ending: str, unit: str
+) -> None:
+    scorer = SegmentationScorer(tmp_path / "out", class_names=NAMES, include_background=True)
+    figures = scorer.process(result(tmp_path, ending))
+    assert [name for name in figures if name.startswith("hd95")] == [f"hd95_{unit}_{n}" for n in ("mean", *NAMES)]
+    # The farthest are two pixels of membrane at the lower right, one row below the line of membrane: more than one in
+    # twenty. Rows are 1 pixel or 2 mm apart; no column of 3 mm is nearer.
+    assert figures[f"hd95_{unit}_membrane"] == pytest.approx(1 if unit == "px" else 2)
+
+
+def test_the_summary_holds_every_score_of_the_first_class(tmp_path: Path) -> None:
+    scorer = SegmentationScorer(tmp_path / "out", class_names=NAMES, include_background=True)
+    figures = scorer.process(result(tmp_path, ".png"))
+    scorer.conclude([{"case": "a", "status": "ok", "seconds": 1, "message": "", **figures}])
+    summary = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (summary.pop("cases"), summary.pop("failed")) == (1, 0)
+    metrics = ("dice", "jaccard", "hd95_px")
+    assert summary.keys() == {f"{metric}_{name}" for metric in metrics for name in (*NAMES, "mean")}
+    assert summary["jaccard_membrane"]["mean"] == pytest.approx(9 / 12)
+    assert (tmp_path / "out" / "worst_1.png").is_file()
