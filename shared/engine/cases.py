@@ -22,15 +22,21 @@ MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
 
 class CaseTask(Protocol):
-    """What is done with the result of a case, and what is told of it."""
+    """What is done with the result of a case, and what is reported of it.
+
+    In several processes each does `process` for its own share of the cases, with a task of its own. Then what they
+    have in `kept` is brought together, and `conclude` is called in the first process alone.
+    """
+
+    kept: dict[str, Any]  # by case, what `conclude` needs besides the table; it can be pickled
 
     def finished(self, case: Case) -> Figures | None:
-        """The figures of a case whose results lie there already, or None where they are not all there."""
+        """The figures of a case whose results are there already, or None where some are missing."""
 
     def process(self, result: Mapping[str, Any]) -> Figures:
         """Write the results of a case: `result` is its data after preprocessing, network and postprocessing.
 
-        "network_seconds" among it is what the network alone took.
+        "files" among it are those of the case, by key; "network_seconds" is what the network alone took.
         """
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -40,12 +46,13 @@ class CaseTask(Protocol):
 class CaseEvaluator(SupervisedEvaluator):
     """A SupervisedEvaluator that leaves out the network for cases which carry an "error" (see `CaseDataset`).
 
-    state.network_seconds: what the network alone took for a case.
+    state.network_seconds: what the network alone took for a case. state.files: its "files", which are not collated.
     """
 
     def _iteration(self, engine: Any, batchdata: dict[str, Any]) -> Any:
         if "error" in batchdata:
             return [batchdata]
+        engine.state.files = batchdata.pop("files", {})
         started = time.perf_counter()
         output = super()._iteration(engine, batchdata)
         engine.state.network_seconds = round(time.perf_counter() - started, 4)
@@ -111,7 +118,7 @@ class CaseReport:
 
     def finish(self) -> None:
         """Write and print the table. Raises InputError where a case failed, so that the exit code is 1."""
-        self.rows = merged(self.rows)
+        self.rows, self.task.kept = merged(self.rows), merged(self.task.kept)
         if not is_first_process():
             return
         rows = self._write()
@@ -140,7 +147,8 @@ class CaseReport:
         try:
             if "error" in result:
                 raise result["error"]
-            result = {"network_seconds": engine.state.network_seconds, **engine.state.batch[0], **result}
+            added = {"network_seconds": engine.state.network_seconds, "files": engine.state.files}
+            result = {**added, **engine.state.batch[0], **result}
             figures, message = self.task.process(result), ""
         except InputError as error:
             figures, message = {}, str(error)

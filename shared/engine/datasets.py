@@ -1,12 +1,15 @@
 """Datasets that make a run reproducible, and one that survives bad cases."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.data import CacheDataset, Dataset, list_data_collate
 
 from shared.errors import input_error_behind
+from shared.images.file import ImageFile
+from shared.images.reading import read_image
 
 
 class SerialCacheDataset(CacheDataset):
@@ -43,20 +46,43 @@ class SeededCacheDataset(SerialCacheDataset):
         return super()._transform(index)
 
 
+# Keys of the images in a case that results are drawn or written on.
+FILES = ("image", "moving", "fixed", "moving_label", "fixed_label")
+
+
 class CaseDataset(Dataset):
-    """A Dataset that hands on the InputError of a bad case, as {…, "error": it}, so that the others still run."""
+    """A Dataset of cases each of whose `files` is read once, and that hands on the InputError of a bad case.
+
+    data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened; besides what it returns, a
+    sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": the
+    InputError}, so that the others still run. files: keys that a case may have; those of labels are read as ids.
+    """
+
+    def __init__(self, data: Sequence, transform: Any, *, files: Sequence[str] = FILES) -> None:
+        super().__init__(data, transform)
+        self.files = list(files)
 
     def _transform(self, index: int) -> Any:
+        case = self.data[index]
         try:
-            return super()._transform(index)
+            opened = {key: opened_file(case[key], as_ids=key.endswith("label")) for key in self.files if key in case}
+            return {**self.transform({**case, **opened}), **({"files": opened} if opened else {})}
         except Exception as error:  # MONAI wraps what a transform raises
             known = input_error_behind(error)
             if known is None:
                 raise
-            return {**self.data[index], "error": known}
+            return {**case, "error": known}
+
+
+def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:
+    """`image`, read if it is a path (see `read_image`)."""
+    return image if isinstance(image, ImageFile) else read_image(image, as_ids=as_ids)
 
 
 def collate_case(batch: list[dict[str, Any]]) -> dict[str, Any]:
-    """Collate a batch of one case; a case with an "error" stays as it is."""
+    """Collate a batch of one case; a case with an "error", and the "files" of a case, stay as they are."""
     (case,) = batch
-    return case if "error" in case else list_data_collate(batch)
+    if "error" in case:
+        return case
+    files = {"files": case["files"]} if "files" in case else {}
+    return {**list_data_collate([{key: value for key, value in case.items() if key != "files"}]), **files}

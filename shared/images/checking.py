@@ -11,7 +11,8 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from shared.errors import InputError
-from shared.images.reading import is_raster, read_image
+from shared.images.file import ImageFile
+from shared.images.reading import read_image
 
 # What is neither a medical image nor a microscope's is an error in the header.
 SMALLEST_VOXEL_MM, LARGEST_VOXEL_MM = 1e-3, 1e2
@@ -21,7 +22,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class ReadCased(MapTransform):
-    """Read the images that `keys` name into MetaTensors (C, *S), float32, and refuse those the bundle cannot take.
+    """Make of the images that `keys` hold, by path or as an `ImageFile`, MetaTensors (C, *S), float32.
 
     Images must have `spatial_dims` dimensions, be finite and not constant, and have `channels` channels, for which
     PNG, JPEG and TIFF are converted between gray and colour. Raises InputError otherwise.
@@ -37,11 +38,10 @@ class ReadCased(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            path = out[key]
-            image = read_image(path)
-            check_dimensions(image, path, self.spatial_dims)
-            out[key] = match_channels(image, path, self.channels)
-            check_intensities(out[key], path)
+            file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
+            check_dimensions(file, self.spatial_dims)
+            out[key] = match_channels(file, self.channels)
+            check_intensities(out[key], file.path)
         return out
 
 
@@ -75,7 +75,7 @@ class ReadLabeld(MapTransform):
         out = dict(data)
         for key in self.key_iterator(out):
             path, image = out[key], out[self.image_key]
-            label = read_image(path, as_ids=True)
+            label = read_image(path, as_ids=True).tensor()
             if label.shape[1:] != image.shape[1:] or not np.allclose(label.affine, image.affine, atol=1e-2):
                 raise InputError(
                     path,
@@ -87,20 +87,19 @@ class ReadLabeld(MapTransform):
         return out
 
 
-def check_dimensions(image: MetaTensor, path: str | Path, spatial_dims: int) -> None:
-    """Refuse an image (C, *S) of other than `spatial_dims` dimensions, or whose voxels are of no likely size."""
-    shape = tuple(image.shape[1:])
-    if len(shape) != spatial_dims:
+def check_dimensions(file: ImageFile, spatial_dims: int) -> None:
+    """Refuse an image of other than `spatial_dims` dimensions, or whose voxels are of no likely size."""
+    if len(file.shape) != spatial_dims:
         raise InputError(
-            path, expected=f"{spatial_dims} dimensions", got=f"{len(shape)} {shape}",
+            file.path, expected=f"{spatial_dims} dimensions", got=f"{len(file.shape)} {file.shape}",
             fix="give one image or volume a file",
         )  # fmt: skip
-    if is_raster(path) and spatial_dims != 2:
-        raise InputError(path, expected="NIfTI or DICOM", got="a stack of pictures", fix="convert it to NIfTI")
-    zooms = np.linalg.norm(np.asarray(image.affine, dtype=float)[:3, :3], axis=0)
+    if file.is_raster and spatial_dims != 2:
+        raise InputError(file.path, expected="NIfTI or DICOM", got="a stack of pictures", fix="convert it to NIfTI")
+    zooms = np.linalg.norm(file.affine[:3, :3], axis=0)
     if (zooms < SMALLEST_VOXEL_MM).any() or (zooms > LARGEST_VOXEL_MM).any():
         raise InputError(
-            path,
+            file.path,
             expected=f"a voxel size between {SMALLEST_VOXEL_MM:g} and {LARGEST_VOXEL_MM:g} mm",
             got=" × ".join(f"{z:g}" for z in zooms),
             fix="correct the affine or its units in the header",
@@ -148,22 +147,26 @@ def class_ids(label: MetaTensor, path: str | Path, num_classes: int, values: Seq
     return label
 
 
-def match_channels(image: Any, path: str | Path, channels: int) -> Any:
-    """(C, *S) to (channels, *S). Of raster images alpha is dropped, colour becomes luminance, gray is repeated."""
-    given: int = image.shape[0]
-    if is_raster(path):
-        if given in (2, 4) and channels != given:  # gray + alpha, colour + alpha
+def match_channels(file: ImageFile, channels: int) -> MetaTensor:
+    """The image as (channels, *S). Of raster images alpha is dropped, colour becomes luminance, gray is repeated.
+
+    Raises InputError where the channels do not match.
+    """
+    image, count = file.tensor(), len(file.values)
+    if file.is_raster:
+        if count in (2, 4) and channels != count:  # gray + alpha, colour + alpha
             image = image[:-1]
         if image.shape[0] == 3 and channels == 1:
             weights = image.new_tensor(LUMINANCE).reshape(3, *[1] * (image.ndim - 1))
             image = (image * weights).sum(dim=0, keepdim=True)
         if image.shape[0] == 1:
             image = image.repeat(channels, *[1] * (image.ndim - 1))
-    elif given != 1 == channels:  # what is not a channel to the bundle is one dimension too many
-        shape = (*image.shape[1:], given)
+    elif count != 1 == channels:  # what is not a channel to the bundle is one dimension too many
+        shape = (*file.shape, count)
         raise InputError(
-            path, expected=f"{len(shape) - 1} dimensions", got=f"{len(shape)} {shape}", fix="give one volume a file"
-        )
+            file.path, expected=f"{len(shape) - 1} dimensions", got=f"{len(shape)} {shape}",
+            fix="give one volume a file",
+        )  # fmt: skip
     if image.shape[0] != channels:
-        raise InputError(path, expected=f"{channels} channels", got=given, fix="choose the channels to keep")
+        raise InputError(file.path, expected=f"{channels} channels", got=count, fix="choose the channels to keep")
     return image

@@ -1,16 +1,16 @@
-"""Reading one image, whatever its format, into a channel-first MetaTensor."""
+"""Reading one image, whatever its format, into an `ImageFile`."""
 
 import gzip
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-import torch
-from monai.data import MetaTensor
 
 from shared.errors import InputError, one_line
+from shared.images.file import ImageFile, NiftiGrid
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -33,15 +33,10 @@ def is_dicom_series(path: Path) -> bool:
     return path.is_dir() and any(_is_dicom(entry) for entry in path.iterdir() if entry.is_file())
 
 
-def is_raster(path: str | Path) -> bool:
-    return str(path).lower().endswith(RASTER_ENDINGS)
+def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
+    """Read a file or a DICOM series.
 
-
-def read_image(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
-    """Read a file or a DICOM series into (C, *S), float32, with its affine (voxels to mm, RAS).
-
-    DICOM and NIfTI: S = (x, y[, z]); the axes beyond the third of a NIfTI file are its channels.
-    PNG, JPEG, TIFF: S = (rows, columns), C = the channels of the file.
+    The axes beyond the third of a NIfTI file are its channels; a raster image has the channels of its file.
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
     Raises InputError for what cannot be read.
     """
@@ -53,24 +48,21 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
     else:
         kind, read = "a PNG, JPEG or TIFF image", partial(_read_raster, as_ids=as_ids)
     try:
-        array, affine = read(path)
+        image = read(path)
     except InputError:
         raise
     except Exception as error:  # readers raise whatever their format's library does
         raise InputError(
             path, expected=f"{kind} that can be read", got=one_line(error), fix="check that the file is complete"
         ) from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(path, expected="one real number a voxel", got=array.dtype, fix="convert it to gray")
+    values, affine = image.values, image.affine
+    if values.dtype.kind not in "biuf":
+        raise InputError(path, expected="one real number a voxel", got=values.dtype, fix="convert it to gray")
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine)) < 1e-12:
         raise InputError(
             path, expected="an affine that gives each voxel a place", got=affine[:3].tolist(), fix="repair the header"
         )
-    return MetaTensor(
-        np.ascontiguousarray(array, dtype=np.float32),
-        affine=torch.as_tensor(affine),
-        meta={"filename_or_obj": str(path)},
-    )
+    return replace(image, values=np.ascontiguousarray(values, dtype=np.float32))
 
 
 def load_nifti(path: str | Path) -> nib.Nifti1Image:
@@ -82,15 +74,17 @@ def load_nifti(path: str | Path) -> nib.Nifti1Image:
     return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(content)
 
 
-def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_nifti(path: Path) -> ImageFile:
     image = load_nifti(path)
     array = np.asarray(image.dataobj)
     channels_last = array.reshape(*array.shape[:3], -1) if array.ndim > 3 else array[..., None]
     millimetres = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
-    return np.moveaxis(channels_last, -1, 0), np.diag([millimetres] * 3 + [1.0]) @ image.affine
+    affine = np.diag([millimetres] * 3 + [1.0]) @ image.affine
+    grid = NiftiGrid(image.header, image.affine, image.shape)
+    return ImageFile(path, np.moveaxis(channels_last, -1, 0), affine, nifti=grid)
 
 
-def _read_dicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_dicom(path: Path) -> ImageFile:
     import SimpleITK as sitk  # 0.3 s to import, needed for DICOM alone
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what is wrong is told in one line
@@ -109,7 +103,7 @@ def _read_dicom(path: Path) -> tuple[np.ndarray, np.ndarray]:
     affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
     affine[:3, 3] = volume.GetOrigin()
     lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
-    return sitk.GetArrayFromImage(volume).T[None], lps_to_ras @ affine
+    return ImageFile(path, sitk.GetArrayFromImage(volume).T[None], lps_to_ras @ affine)
 
 
 def _check_slices(path: Path, positions: list[list[str]], volume: Any) -> None:
@@ -144,11 +138,14 @@ def _series_files(folder: Path) -> list[str]:
     return list(files)
 
 
-def _read_raster(path: Path, *, as_ids: bool) -> tuple[np.ndarray, np.ndarray]:
-    if path.name.lower().endswith((".tif", ".tiff")):
-        array = _read_tiff(path)
-        if array is not None:
-            return array, np.eye(4)
+def _read_raster(path: Path, *, as_ids: bool) -> ImageFile:
+    tiff = _read_tiff(path) if path.name.lower().endswith((".tif", ".tiff")) else None
+    values = _read_picture(path, as_ids=as_ids) if tiff is None else tiff
+    return ImageFile(path, values, np.eye(4), is_raster=True)
+
+
+def _read_picture(path: Path, *, as_ids: bool) -> np.ndarray:
+    """(C, *S) of what Pillow reads."""
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None  # slides are larger than Pillow thinks is safe
@@ -160,7 +157,7 @@ def _read_raster(path: Path, *, as_ids: bool) -> tuple[np.ndarray, np.ndarray]:
         else:
             colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
             array = np.asarray(file.convert("RGB") if colours else file)
-    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None], np.eye(4)
+    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
 
 
 def _read_tiff(path: Path) -> np.ndarray | None:

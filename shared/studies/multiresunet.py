@@ -282,9 +282,9 @@ def _places(
     paths = {(row["network"], row["case"]): row["prediction"] for row in rows if not row["perturbation"]}
     found = []
     for row in _clean(rows, networks[0]):
-        image = read_image(row["image"])[0].numpy()
-        label = read_image(row["reference"], as_ids=True)[0].numpy().astype(np.uint8)
-        drawn = {n: read_image(paths[n, row["case"]], as_ids=True)[0].numpy() for n in networks}
+        image = read_image(row["image"]).values[0]
+        label = read_image(row["reference"], as_ids=True).values[0].astype(np.uint8)
+        drawn = {n: read_image(paths[n, row["case"]], as_ids=True).values[0] for n in networks}
         for window in tiles(label.shape, WINDOW_PX):
             if np.ptp(label[window]) == 0:
                 continue

@@ -30,6 +30,7 @@ class Task:
         self.processed: list[str] = []
         self.tables: list[list[str]] = []
         self.concluded: list[list[str]] = []
+        self.kept: dict[str, Any] = {}
 
     def finished(self, case: Case) -> dict[str, Any] | None:
         return {"mean": "kept"} if case["case"] in self.done else None

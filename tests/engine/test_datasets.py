@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 import torch
 from monai.data import DataLoader
 from monai.transforms import Compose, MapTransform, OneOf, RandGaussianNoised, RandScaleIntensityd, Transform
+from PIL import Image
 
 from shared.engine.datasets import CaseDataset, SeededCacheDataset, SerialCacheDataset, collate_case
 from shared.errors import InputError
+from shared.images.checking import ReadCased
 
 COUNT = 6
 ONES = [{"image": np.ones((1, 3), dtype=np.float32)} for _ in range(COUNT)]  # alike: only the randomness differs
@@ -86,16 +89,36 @@ class Read(MapTransform):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_bad_case_is_handed_on_with_its_input_error_and_the_others_are_done(workers: int) -> None:
     cases = [{"case": "a", "image": "good"}, {"case": "b", "image": "bad"}, {"case": "c", "image": "good"}]
-    dataset = CaseDataset(cases, Compose([Read("image")]))
+    dataset = CaseDataset(cases, Compose([Read("image")]), files=())
     first, second, third = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=collate_case)
     assert (first, third) == ({"case": ["a"], "image": ["good"]}, {"case": ["c"], "image": ["good"]})
     assert isinstance(second["error"], InputError)
     assert {**second, "error": str(second["error"])} == {**cases[1], "error": str(BAD)}
 
 
+def test_a_file_is_read_once_and_goes_with_its_case(tmp_path: Path) -> None:
+    """Its values are those before the transforms; ids beyond a palette's colours are read as such."""
+    image, label = tmp_path / "a.png", tmp_path / "l.png"
+    Image.fromarray(np.array([[1, 2]], dtype=np.uint8)).save(image)
+    palette = Image.fromarray(np.array([[0, 1]], dtype=np.uint8), mode="P")
+    palette.putpalette([9, 9, 9, 200, 0, 0])
+    palette.save(label)
+
+    def spoil(data: dict[str, Any]) -> dict[str, Any]:
+        image.unlink()  # who reads it again fails
+        return {**data, "image": ReadCased("image", spatial_dims=2)(data)["image"].zero_()}
+
+    (sample,) = CaseDataset([{"case": "a", "image": str(image), "moving_label": str(label)}], spoil)
+    assert sample["image"].sum() == 0
+    np.testing.assert_array_equal(sample["files"]["image"].values, [[[1, 2]]])
+    np.testing.assert_array_equal(sample["files"]["moving_label"].values, [[[0, 1]]])
+    batch = collate_case([sample | {"moving_label": 0}])
+    assert batch["files"] is sample["files"]
+
+
 def test_any_other_error_is_raised() -> None:
     with pytest.raises(RuntimeError) as caught:  # MONAI's wrapping
-        CaseDataset([{"image": "odd"}], Compose([Read("image")]))[0]
+        CaseDataset([{"image": "odd"}], Compose([Read("image")]), files=())[0]
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 

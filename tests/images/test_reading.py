@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from shared.errors import InputError
 from shared.images.checking import ReadCased, ReadLabeld, match_channels
+from shared.images.file import ImageFile
 from shared.images.reading import is_dicom_series, read_image, without_ending
 
 RNG = np.random.default_rng(0)
@@ -79,6 +80,10 @@ def dicom(folder: Path, positions: Sequence[float], *, shape: tuple[int, int] = 
     return folder
 
 
+def read(path: Path, **options: bool) -> MetaTensor:
+    return read_image(path, **options).tensor()
+
+
 def refusal(path: Path, spatial_dims: int = 3, channels: int = 1) -> str:
     """The message with which the file is refused, once it is known to name all that it must, in one line."""
     with pytest.raises(InputError) as caught:
@@ -98,7 +103,7 @@ def test_nifti_voxels_have_the_value_and_place_that_simpleitk_gives_them(
 ) -> None:
     array = (VOLUME % 200).astype(kind)
     path = nifti(tmp_path / "a.nii.gz", array, order=order, scale=scale)
-    image, oracle = read_image(path), sitk.ReadImage(str(path))
+    image, oracle = read(path), sitk.ReadImage(str(path))
     assert image.shape == (1, 3, 4, 5)
     assert image.dtype == torch.float32
     np.testing.assert_array_equal(image[0], array * (scale[0] or 1) + scale[1])  # slope 0 means unscaled
@@ -110,14 +115,14 @@ def test_nifti_voxels_have_the_value_and_place_that_simpleitk_gives_them(
 
 @pytest.mark.parametrize(("units", "scale"), [(1, 1e-3), (2, 1.0), (3, 1e3)])
 def test_the_affine_is_in_millimetres_whatever_unit_the_header_has(tmp_path: Path, units: int, scale: float) -> None:
-    image = read_image(nifti(tmp_path / "a.nii", VOLUME, np.diag([scale, scale, scale, 1]) @ OBLIQUE, units=units))
+    image = read(nifti(tmp_path / "a.nii", VOLUME, np.diag([scale, scale, scale, 1]) @ OBLIQUE, units=units))
     np.testing.assert_allclose(image.affine, OBLIQUE, atol=1e-4)
 
 
 def test_axes_beyond_the_third_are_channels(tmp_path: Path) -> None:
     for shape, channels in {(3, 4, 5, 1, 1): 1, (3, 4, 1): 1, (3, 4): 1, (3, 2, 5, 2): 2, (3, 2, 5, 1, 2): 2}.items():
         array = VOLUME.reshape(-1)[: np.prod(shape)].reshape(shape)
-        image = read_image(nifti(tmp_path / "a.nii", array))
+        image = read(nifti(tmp_path / "a.nii", array))
         assert image.shape == (channels, *shape[:3])
         np.testing.assert_array_equal(image[-1], array.reshape(*shape[:3], channels)[..., -1])
 
@@ -125,7 +130,7 @@ def test_axes_beyond_the_third_are_channels(tmp_path: Path) -> None:
 def test_dicom_voxels_have_the_value_and_place_of_the_standard(tmp_path: Path) -> None:
     folder = dicom(tmp_path / "series", (0, 3, 6, 9))
     assert is_dicom_series(folder)
-    image = read_image(folder)
+    image = read(folder)
     assert image.shape == (1, 6, 5, 4)  # columns, rows, slices
     for k in range(4):
         file = pydicom.dcmread(folder / f"IM{(7 * k) % 11}")
@@ -138,7 +143,7 @@ def test_dicom_voxels_have_the_value_and_place_of_the_standard(tmp_path: Path) -
 
 def test_a_single_dicom_file_is_a_volume_of_one_slice(tmp_path: Path) -> None:
     path = (dicom(tmp_path / "series", (0, 3)) / "IM7").rename(tmp_path / "one.dcm")
-    image = read_image(path)
+    image = read(path)
     np.testing.assert_array_equal(image[0, :, :, 0].T, 2 * pydicom.dcmread(path).pixel_array - 5.0)
 
 
@@ -171,7 +176,7 @@ def test_raster_pixels_are_those_simpleitk_wrote(tmp_path: Path, ending: str, dt
     array = RNG.integers(0, np.iinfo(dtype).max, (5, 7, channels)).astype(dtype)
     path = tmp_path / f"a{ending}"
     sitk.WriteImage(sitk.GetImageFromArray(array, isVector=True), str(path))
-    image = read_image(path)
+    image = read(path)
     assert image.dtype == torch.float32
     np.testing.assert_array_equal(image, np.moveaxis(array, -1, 0).astype(np.float32))  # (C, rows, columns), exactly
     np.testing.assert_array_equal(image.affine, np.eye(4))
@@ -184,7 +189,7 @@ def test_jpeg_pixels_are_those_simpleitk_reads(tmp_path: Path, array: np.ndarray
     Image.fromarray(array).save(path, quality=95, subsampling=0)
     oracle = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).reshape(5, 7, -1)
     # 3 of 255: decoders may round the inverse cosine transform and the colour conversion differently
-    np.testing.assert_allclose(read_image(path), np.moveaxis(oracle, -1, 0), atol=3)
+    np.testing.assert_allclose(read(path), np.moveaxis(oracle, -1, 0), atol=3)
 
 
 @pytest.mark.parametrize("compressor", ["LZW", "PackBits", "Deflate"])
@@ -194,14 +199,14 @@ def test_compressed_tiff_is_read(tmp_path: Path, compressor: str) -> None:
     writer.SetCompressor(compressor)
     writer.UseCompressionOn()
     writer.Execute(sitk.GetImageFromArray(GRAY))
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0], GRAY)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif")[0], GRAY)
 
 
 def test_planar_and_float_tiff_are_read_as_they_were_written(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "planar.tif", np.moveaxis(RGB, -1, 0), photometric="rgb", planarconfig="separate")
-    np.testing.assert_array_equal(read_image(tmp_path / "planar.tif"), np.moveaxis(RGB, -1, 0))
+    np.testing.assert_array_equal(read(tmp_path / "planar.tif"), np.moveaxis(RGB, -1, 0))
     tifffile.imwrite(tmp_path / "float.tif", GRAY / np.float32(255))
-    np.testing.assert_array_equal(read_image(tmp_path / "float.tif")[0], GRAY / np.float32(255))
+    np.testing.assert_array_equal(read(tmp_path / "float.tif")[0], GRAY / np.float32(255))
 
 
 CYAN_WHITE = np.array([[[0, 255, 255], [255, 255, 255]]], dtype=np.uint8).repeat(8, 0).repeat(8, 1)
@@ -214,7 +219,7 @@ CYAN_WHITE = np.array([[[0, 255, 255], [255, 255, 255]]], dtype=np.uint8).repeat
 def test_a_rare_pixel_format_looks_as_it_does_in_a_viewer(tmp_path: Path, mode: str, ending: str) -> None:
     given = np.where(CYAN_WHITE[..., :1] > 0, CYAN_WHITE, 0) if mode in ("1", "LA") else CYAN_WHITE  # black and white
     Image.fromarray(given).convert(mode).save(tmp_path / f"a{ending}")
-    image = match_channels(read_image(tmp_path / f"a{ending}"), f"a{ending}", 3).numpy()
+    image = match_channels(read_image(tmp_path / f"a{ending}"), 3).numpy()
     if mode == "1":  # black and white, whichever numbers stand for them
         image = image * (255 / image.max())
     # 3 of 255: JPEG's rounding; the rest is exact
@@ -305,8 +310,8 @@ def test_a_picture_of_another_kind_than_the_bundle_takes_is_refused(tmp_path: Pa
     ],
 )  # fmt: skip
 def test_channels_are_matched_by_hand_computed_values(given: list[float], expected: list[float]) -> None:
-    image = MetaTensor(torch.tensor(given).float().reshape(-1, 1, 1).repeat(1, 2, 3), affine=torch.tensor(OBLIQUE))
-    matched = match_channels(image, "a.png", len(expected))
+    values = np.array(given, dtype=np.float32).reshape(-1, 1, 1).repeat(2, axis=1).repeat(3, axis=2)
+    matched = match_channels(ImageFile(Path("a.png"), values, OBLIQUE, is_raster=True), len(expected))
     assert matched.shape == (len(expected), 2, 3)
     np.testing.assert_allclose(matched[:, 1, 2], expected, rtol=1e-6)  # float32
     np.testing.assert_array_equal(matched.affine, OBLIQUE)
@@ -325,8 +330,10 @@ def test_channels_are_matched_by_hand_computed_values(given: list[float], expect
     ],
 )
 def test_channels_that_cannot_be_matched_are_refused(name: str, given: int, channels: int) -> None:
+    values = np.zeros((given, 2, 2), dtype=np.float32)
+    image = ImageFile(Path(name), values, np.eye(4), is_raster=name == "a.png")
     with pytest.raises(InputError, match=rf"^{name}: expected {channels} channels, got {given}; .+$"):
-        match_channels(MetaTensor(torch.zeros(given, 2, 2)), name, channels)
+        match_channels(image, channels)
 
 
 def test_the_channels_of_a_volume_are_kept_where_the_bundle_takes_as_many(tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """What is done with a segmented case: files, overlays and volumes, or scores where there is a reference."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import torch
-from monai.data import MetaTensor
 
 from shared.engine.cases import Figures
 from shared.engine.scores import draw_scores
@@ -16,88 +16,131 @@ from shared.engine.tables import format_table
 from shared.errors import InputError
 from shared.files import write_json
 from shared.images.cases import Case
-from shared.images.reading import is_raster, read_image
-from shared.images.writing import label_path, write_label_map
+from shared.images.file import ImageFile
+from shared.images.reading import read_image
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
 
 
-class SegmentationWriter:
-    """Write each case's label map and overlay; tell the volume of each class in mm³, of raster images in pixels.
+@dataclass(frozen=True)
+class Segmented:
+    """A segmented image: class ids `labels`, (*S), uint8, on the image's own grid.
 
-    A result must hold "image" and "pred", (1, *S): class ids on the grid of the image's file. The first class is
-    told of with `include_background` alone.
+    include_background: whether the first class is reported, too.
+    """
+
+    case: str
+    image: ImageFile
+    labels: np.ndarray
+    class_names: Sequence[str]
+    include_background: bool = False
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxels to mm, RAS."""
+        return self.image.affine
+
+    def figures(self) -> Figures:
+        """The volume of each class in mm³, of raster images in pixels."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names)).tolist()
+        unit, size = ("px", 1) if self.image.is_raster else ("mm3", abs(np.linalg.det(self.affine[:3, :3])))
+        first = 0 if self.include_background else 1
+        return {f"{n}_{unit}": round(c * size, 3) for n, c in list(zip(self.class_names, counts))[first:]}
+
+    def save(self, folder: str | Path) -> None:
+        """Write the label map and the overlay, named after the case."""
+        self.draw(overlay_path(folder, self.case), title=self.case)
+        ending = ".png" if self.image.is_raster else ".nii.gz"
+        self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.labels)
+
+    def draw(self, path: str | Path, *, title: str, reference: np.ndarray | None = None) -> Path:
+        return draw_overlay(
+            path, self.image.values, self.labels, class_names=self.class_names, affine=self.affine,
+            reference=reference, title=title,
+        )  # fmt: skip
+
+
+def overlay_path(folder: str | Path, case: str) -> Path:
+    return Path(folder) / "overlays" / f"{case}.png"
+
+
+class SegmentationTask:
+    """What a result becomes, with the classes of the bundle.
+
+    A result must hold "files", with the "image", and "pred", (1, *S): class ids on the grid of that file.
+    The first class is reported with `include_background` alone.
     """
 
     def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], include_background: bool = False) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
-        self.first = 0 if include_background else 1
+        self.include_background = include_background
+        self.kept: dict[str, Any] = {}
+
+    def outcome(self, result: Mapping[str, Any]) -> Segmented:
+        labels = result["pred"][0].cpu().numpy().astype(np.uint8)
+        image = result["files"]["image"]
+        return Segmented(result["case"], image, labels, self.class_names, self.include_background)
+
+
+class SegmentationWriter(SegmentationTask):
+    """Write each case's label map and overlay; report the size of each class."""
 
     def finished(self, case: Case) -> Figures | None:
-        path = label_path(self.output_dir, case["case"], case["image"])
-        if not (path.is_file() and self._overlay(case["case"]).is_file()):
+        paths = [self.output_dir / f"{case['case']}{ending}" for ending in (".nii.gz", ".png")]
+        written = [path for path in paths if path.is_file()]
+        if len(written) != 1 or not overlay_path(self.output_dir, case["case"]).is_file():
             return None
         try:
-            return self._volumes(read_image(path), case["image"])
+            stored = read_image(written[0], as_ids=True)
         except InputError:  # spoilt by someone else: made anew
             return None
+        labels = stored.values[0].astype(np.uint8)
+        return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        case, source, labels = result["case"], result["image"].meta["filename_or_obj"], result["pred"]
-        array, affine = labels[0].cpu().numpy(), np.asarray(labels.affine)
-        image = read_image(source).numpy()
-        draw_overlay(self._overlay(case), image, array, class_names=self.class_names, affine=affine, title=case)
-        write_label_map(label_path(self.output_dir, case, source), array, source, affine)
-        return self._volumes(labels, source)
+        segmented = self.outcome(result)
+        segmented.save(self.output_dir)
+        return segmented.figures()
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing concerns all cases but the table."""
 
-    def _overlay(self, case: str) -> Path:
-        return self.output_dir / "overlays" / f"{case}.png"
 
-    def _volumes(self, labels: MetaTensor, source: str) -> Figures:
-        counts = torch.bincount(labels.as_tensor().flatten().long(), minlength=len(self.class_names)).tolist()
-        unit, size = "mm3", abs(np.linalg.det(np.asarray(labels.affine, dtype=float)[:3, :3]))
-        if is_raster(source):
-            unit, size = "px", 1
-        return {
-            f"{name}_{unit}": round(n * size, 3)
-            for name, n in zip(self.class_names[self.first :], counts[self.first :])
-        }
+@dataclass(frozen=True)
+class Scored:
+    """A case beside its reference, (*S), and its mean Dice."""
+
+    dice: float
+    segmented: Segmented
+    reference: np.ndarray
 
 
-class SegmentationScorer:
+class SegmentationScorer(SegmentationTask):
     """Score each case's label map against its reference, and sum up over the cases.
 
-    A result must hold "image", "pred" and "label", (1, *S): class ids on the grid of the image's file. The first
-    class is scored with `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and
-    overlays of the `worst` cases.
+    A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
+    `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and overlays of the `worst`
+    cases.
     """
 
-    def __init__(
-        self, output_dir: str | Path, *, class_names: Sequence[str], include_background: bool = False, worst: int = 3
-    ) -> None:
-        self.output_dir = Path(output_dir)
-        self.class_names = list(class_names)
-        self.include_background = include_background
+    def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
+        super().__init__(output_dir, **options)
         self.worst = worst
-        self.kept: list[tuple[float, str, str, np.ndarray, np.ndarray]] = []
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        pred, reference = (result[key].cpu() for key in ("pred", "label"))
-        spacing = nib.affines.voxel_sizes(np.asarray(pred.affine))[: pred.ndim - 1]
-        source = result["image"].meta["filename_or_obj"]
+        segmented, reference = self.outcome(result), result["label"][0].cpu().numpy().astype(np.uint8)
+        spacing = nib.affines.voxel_sizes(segmented.affine)[: reference.ndim]
         scores = segmentation_scores(
-            pred[0].as_tensor(), reference[0].as_tensor(), class_names=self.class_names, spacing=spacing,
-            unit="px" if is_raster(source) else "mm", include_background=self.include_background,
+            *(torch.as_tensor(ids) for ids in (segmented.labels, reference)), class_names=self.class_names,
+            spacing=spacing, unit="px" if segmented.image.is_raster else "mm",
+            include_background=self.include_background,
         )  # fmt: skip
-        kept = (scores["dice_mean"], result["case"], source, pred[0].numpy(), reference[0].numpy())
-        self.kept = sorted([*self.kept, kept], key=lambda k: k[:2])[: self.worst]
+        self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
+        self.kept = dict(self._worst())
         return scores
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -107,10 +150,10 @@ class SegmentationScorer:
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
         if done:
             draw_scores(self.output_dir / "scores.png", {metric: [row[metric] for row in done] for metric in metrics})
-        for rank, (dice, case, source, pred, reference) in enumerate(self.kept, start=1):
-            image = read_image(source)
-            draw_overlay(
-                self.output_dir / f"worst_{rank}.png", image.numpy(), pred, class_names=self.class_names,
-                affine=np.asarray(image.affine), reference=reference, title=f"{case}: mean Dice {dice:.3f}",
-            )  # fmt: skip
+        for rank, (case, scored) in enumerate(self._worst(), start=1):
+            title = f"{case}: mean Dice {scored.dice:.3f}"
+            scored.segmented.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=scored.reference)
         print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
+
+    def _worst(self) -> list[tuple[str, Scored]]:
+        return sorted(self.kept.items(), key=lambda item: (item[1].dice, item[0]))[: self.worst]

@@ -11,8 +11,9 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
+from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.segmentation.results import SegmentationScorer, SegmentationWriter
+from shared.tasks.segmentation.results import SegmentationScorer, SegmentationWriter, Segmented
 
 NAMES = ["membrane", "inside"]
 # 4 × 6 pixels: 10 of membrane and 14 inside; the reference has one pixel more of membrane, and shares 9.
@@ -33,10 +34,10 @@ def result(folder: Path, ending: str) -> dict[str, Any]:
         labels, reference = (np.stack([m, m], axis=-1) for m in (LABELS, REFERENCE))
     image = read_image(path)
     maps = {
-        key: MetaTensor(torch.from_numpy(m.astype(np.float32))[None], affine=image.affine)
+        key: MetaTensor(torch.from_numpy(m.astype(np.float32))[None], affine=torch.as_tensor(image.affine))
         for key, m in (("pred", labels), ("label", reference))
     }
-    return {"case": "a", "image": image, **maps}
+    return {"case": "a", "files": {"image": image}, **maps}
 
 
 # 10 and 14 pixels; twice as many voxels of 3 mm³.
@@ -54,6 +55,22 @@ def test_the_size_of_the_first_class_is_told_where_it_is_included(
     assert list(figures.items()) == ([membrane, inside] if included else [inside])
     # Read back from the file, as a resumed run does.
     assert writer.finished({"case": "a", "image": str(tmp_path / f"a{ending}")}) == figures
+
+
+@pytest.mark.parametrize(
+    ("case", "image", "expected"),
+    [
+        ("a", "in/a.nii", "a.nii.gz"), ("a.b", "in/a.b.NII.GZ", "a.b.nii.gz"), ("s 1/t1", "s 1/t1", "s 1/t1.nii.gz"),
+        ("x/a.v1", "in/x/a.v1.jpeg", "x/a.v1.png"), ("a", "in/a.TIF", "a.png"), ("a", "in/a.dcm", "a.nii.gz"),
+    ],
+)  # fmt: skip
+def test_a_label_map_is_named_by_its_case(tmp_path: Path, case: str, image: str, expected: str) -> None:
+    raster = expected.endswith(".png")
+    ids = LABELS if raster else LABELS[..., None]
+    file = ImageFile(Path(image), ids[None].astype(np.float32), np.eye(4), is_raster=raster)
+    Segmented(case, file, ids, NAMES).save(tmp_path)
+    assert (tmp_path / expected).is_file()
+    assert (tmp_path / "overlays" / f"{case}.png").is_file()
 
 
 def test_a_pictures_label_map_is_a_picture_of_class_ids_and_not_of_their_values(tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""An image file, read once: what it holds, on which grid, and how a result is written on that grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from PIL import Image
+
+from shared.errors import InputError
+from shared.files import write_atomically
+
+
+@dataclass(frozen=True)
+class NiftiGrid:
+    """The grid of a NIfTI file as the file has it: its header, affine and shape, trailing axes of length 1 included."""
+
+    header: nib.Nifti1Header
+    affine: np.ndarray
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """The content of an image file or DICOM series, as `read_image` gives it.
+
+    values: (C, *S), float32; S = (x, y[, z]) of a volume and (rows, columns) of a raster image. affine: (4, 4), voxels
+    to mm, RAS; the identity for a raster image. nifti: where the file is NIfTI, the grid on which results are written.
+    """
+
+    path: Path
+    values: np.ndarray
+    affine: np.ndarray
+    is_raster: bool = False
+    nifti: NiftiGrid | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """S."""
+        return self.values.shape[1:]
+
+    def tensor(self) -> MetaTensor:
+        """A copy of the values as MONAI's transforms take them."""
+        meta = {"filename_or_obj": str(self.path)}
+        return MetaTensor(torch.tensor(self.values), affine=torch.as_tensor(self.affine), meta=meta)
+
+    def write_labels(self, path: str | Path, labels: np.ndarray) -> Path:
+        """Write class ids (*S) in 8 bits: a picture for a raster image, else as `write_volume`, with its errors."""
+        labels = labels.astype(np.uint8)
+        if not self.is_raster:
+            return self.write_volume(path, labels)
+        self.refuse_as_target(path)
+        return write_atomically(path, lambda temporary: Image.fromarray(labels).save(temporary))
+
+    def write_volume(self, path: str | Path, values: np.ndarray) -> Path:
+        """Write (*S) as NIfTI of the shape, affine and units of the file, in the type of `values`.
+
+        A NIfTI file lends its header, so that whoever reads both sees the same grid. Raises InputError where `path` is
+        the file itself, ValueError where the shapes differ.
+        """
+        self.refuse_as_target(path)
+        if values.shape != self.shape:
+            raise ValueError(f"expected the image's shape {self.shape}, got {values.shape}")
+        if self.nifti is None:
+            volume = nib.Nifti1Image(values, self.affine)
+            volume.header.set_xyzt_units("mm")
+        else:
+            header = self.nifti.header.copy()
+            header.set_data_dtype(values.dtype)
+            header.set_intent("none")
+            header["cal_min"] = header["cal_max"] = 0
+            # Where the file has trailing axes of length 1, so has the result; further channels it has not.
+            shape = self.nifti.shape if np.prod(self.nifti.shape[3:]) == 1 else self.nifti.shape[:3]
+            volume = nib.Nifti1Image(values.reshape(shape), self.nifti.affine, header)
+        return write_atomically(path, lambda temporary: nib.save(volume, temporary))
+
+    def refuse_as_target(self, path: str | Path) -> None:
+        """Raise InputError where a result at `path` would replace this file."""
+        if Path(path).resolve() == self.path.resolve():
+            raise InputError(
+                path, expected="a result beside the image", got="the image's own path",
+                fix="choose another --output_dir",
+            )  # fmt: skip
