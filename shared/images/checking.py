@@ -152,7 +152,8 @@ def match_channels(file: ImageFile, channels: int) -> MetaTensor:
 
     Raises InputError where the channels do not match.
     """
-    image, count = file.tensor(), len(file.values)
+    image: Any = file.tensor()  # MetaTensor's methods are annotated as giving plain tensors
+    count = len(file.values)
     if file.is_raster:
         if count in (2, 4) and channels != count:  # gray + alpha, colour + alpha
             image = image[:-1]
@@ -169,4 +170,5 @@ def match_channels(file: ImageFile, channels: int) -> MetaTensor:
         )  # fmt: skip
     if image.shape[0] != channels:
         raise InputError(file.path, expected=f"{channels} channels", got=count, fix="choose the channels to keep")
-    return image
+    matched: MetaTensor = image
+    return matched

@@ -104,11 +104,11 @@ def test_a_file_is_read_once_and_goes_with_its_case(tmp_path: Path) -> None:
     palette.putpalette([9, 9, 9, 200, 0, 0])
     palette.save(label)
 
-    def spoil(data: dict[str, Any]) -> dict[str, Any]:
+    def spoil(data: dict[Hashable, Any]) -> dict[Hashable, Any]:
         image.unlink()  # who reads it again fails
         return {**data, "image": ReadCased("image", spatial_dims=2)(data)["image"].zero_()}
 
-    (sample,) = CaseDataset([{"case": "a", "image": str(image), "moving_label": str(label)}], spoil)
+    sample: Any = CaseDataset([{"case": "a", "image": str(image), "moving_label": str(label)}], spoil)[0]
     assert sample["image"].sum() == 0
     np.testing.assert_array_equal(sample["files"]["image"].values, [[[1, 2]]])
     np.testing.assert_array_equal(sample["files"]["moving_label"].values, [[[0, 1]]])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,57 +12,122 @@ import torch
 from torch import Tensor
 
 from shared.engine.cases import Figures
+from shared.engine.drawing import overlay_path
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
-from shared.errors import InputError
 from shared.files import write_atomically, write_json
 from shared.images.cases import Case
+from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.detection.metrics import coco_evaluation, coco_scores, confusion, precision_curves
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
 
 
-class DetectionWriter:
-    """Write each case's objects and overlay; tell how many there are of each class, and of each for one of another.
+@dataclass(frozen=True)
+class Detected:
+    """The objects found in an image.
 
-    A result must hold "image" and "pred", (K, 6): corners (row1, column1, row2, column2) in pixels of the image's
-    file, score, class. All are written, as `<case>.json` and in COCO's form of results in detections.json, where
-    image_id is the case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted.
+    objects: (K, 6), a row an object, surest first: corners (row1, column1, row2, column2) in pixels of the image's
+    file, score, class. threshold: the score from which an object is counted and drawn.
+    """
+
+    case: str
+    image: ImageFile
+    objects: Tensor
+    class_names: Sequence[str]
+    threshold: float
+
+    @property
+    def boxes(self) -> list[list[float]]:
+        """x1, y1, x2, y2 of each object, in pixels."""
+        return [[round(x, 2) for x in (c1, r1, c2, r2)] for r1, c1, r2, c2 in self.objects[:, :4].tolist()]
+
+    @property
+    def scores(self) -> list[float]:
+        return [round(s, 4) for s in self.objects[:, 4].tolist()]
+
+    @property
+    def labels(self) -> list[str]:
+        return [self.class_names[i] for i in self.objects[:, 5].long().tolist()]
+
+    @property
+    def counted(self) -> Tensor:
+        """The objects of a score of `threshold` or more."""
+        return self.objects[self.objects[:, 4] >= self.threshold]
+
+    def figures(self) -> Figures:
+        """How many objects of each class are counted, and how many for one of another."""
+        return counts_of(self.labels, self.scores, self.class_names, self.threshold)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `<case>.json` with all objects, and the overlay of those counted."""
+        rows, columns = self.image.shape
+        content = {
+            "image": self.image.path.name,
+            "width": columns,
+            "height": rows,
+            "boxes": self.boxes,
+            "labels": self.labels,
+            "scores": self.scores,
+        }
+        self.draw(overlay_path(folder, self.case), title=self.case)
+        text = json.dumps(content, indent=None) + "\n"
+        write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def draw(self, path: Path, *, title: str, reference: Tensor | None = None) -> Path:
+        self.image.refuse_as_target(path)
+        values = self.image.values
+        return draw_boxes(path, values, self.counted, class_names=self.class_names, title=title, reference=reference)
+
+
+def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Sequence[str], threshold: float) -> Figures:
+    """How many of a score of `threshold` or more each class has, and for the first three the ratios of these counts."""
+    sure = [label for label, score in zip(labels, scores) if score >= threshold]
+    counts = {name: sure.count(name) for name in class_names}
+    ratios = {
+        f"{a}/{b}": round(counts[a] / counts[b], 3) if counts[b] else None for a, b in combinations(class_names[:3], 2)
+    }
+    return {**counts, **ratios}
+
+
+class DetectionTask:
+    """What a result becomes, with the classes of the bundle.
+
+    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`.
     """
 
     def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.threshold = threshold
+        self.kept: dict[str, Any] = {}
+
+    def outcome(self, result: Mapping[str, Any]) -> Detected:
+        objects = result["pred"].cpu()
+        return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.threshold)
+
+
+class DetectionWriter(DetectionTask):
+    """Write each case's objects and overlay; report how many there are of each class, and of each for one of another.
+
+    All objects are written, as `<case>.json` and in COCO's form of results in detections.json, where image_id is the
+    case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted.
+    """
 
     def finished(self, case: Case) -> Figures | None:
-        if not (self._file(case["case"]).is_file() and self._overlay(case["case"]).is_file()):
+        path = self._file(case["case"])
+        if not (path.is_file() and overlay_path(self.output_dir, case["case"]).is_file()):
             return None
         try:
-            content = json.loads(self._file(case["case"]).read_text(encoding="utf-8"))
-            return self._counts(content["labels"], content["scores"])
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return counts_of(content["labels"], content["scores"], self.class_names, self.threshold)
         except (ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        case, source, found = result["case"], result["image"].meta["filename_or_obj"], result["pred"].cpu()
-        if Path(source).resolve() == self._overlay(case).resolve():
-            raise InputError(source, expected="results elsewhere", got="their place", fix="choose another --output_dir")
-        rows, columns = result["image"].shape[1:]
-        sure = found[found[:, 4] >= self.threshold]
-        draw_boxes(self._overlay(case), read_image(source).numpy(), sure, class_names=self.class_names, title=case)
-        boxes = [[c1, r1, c2, r2] for r1, c1, r2, c2 in found[:, :4].tolist()]
-        content = {
-            "image": Path(source).name,
-            "width": columns,
-            "height": rows,
-            "boxes": [[round(x, 2) for x in box] for box in boxes],
-            "labels": [self.class_names[i] for i in found[:, 5].long().tolist()],
-            "scores": [round(s, 4) for s in found[:, 4].tolist()],
-        }
-        text = json.dumps(content, indent=None)
-        write_atomically(self._file(case), lambda path: path.write_text(text + "\n", encoding="utf-8"))
-        return self._counts(content["labels"], content["scores"])
+        detected = self.outcome(result)
+        detected.save(self.output_dir)
+        return detected.figures()
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         results = []
@@ -77,42 +143,36 @@ class DetectionWriter:
     def _file(self, case: str) -> Path:
         return self.output_dir / f"{case}.json"
 
-    def _overlay(self, case: str) -> Path:
-        return self.output_dir / "overlays" / f"{case}.png"
 
-    def _counts(self, labels: Sequence[str], scores: Sequence[float]) -> Figures:
-        sure = [label for label, score in zip(labels, scores) if score >= self.threshold]
-        counts = {name: sure.count(name) for name in self.class_names}
-        ratios = {
-            f"{a}/{b}": round(counts[a] / counts[b], 3) if counts[b] else None
-            for a, b in combinations(self.class_names[:3], 2)
-        }
-        return {**counts, **ratios}
+@dataclass(frozen=True)
+class Compared:
+    """The objects found in an image, and the true ones: (M, 5), corners and class."""
+
+    image: Path
+    found: Tensor
+    true: Tensor
 
 
-class DetectionScorer:
+class DetectionScorer(DetectionTask):
     """Hold each case's objects against the true ones, and sum up over the cases by COCO's rules.
 
-    A result must hold "image", "pred" as `DetectionWriter` takes it, and "label", (M, 5): corners and class. Writes
-    metrics.json, scores.png (precision by recall, confusions, counts) and overlays of the `worst` cases. Counts,
-    confusions and pictures are of objects of a score of `threshold` or more, AP of all.
+    A result must also hold "label", (M, 5): corners and class. Writes metrics.json, scores.png (precision by recall,
+    confusions, counts) and overlays of the `worst` cases. Counts, confusions and pictures are of objects of a score of
+    `threshold` or more, AP of all.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float, worst: int = 3) -> None:
-        self.output_dir = Path(output_dir)
-        self.class_names = list(class_names)
-        self.threshold = threshold
+    def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
+        super().__init__(output_dir, **options)
         self.worst = worst
-        self.results: dict[str, tuple[str, Tensor, Tensor]] = {}
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
 
     def process(self, result: Mapping[str, Any]) -> Figures:
-        found, true = result["pred"].cpu(), torch.as_tensor(result["label"]).cpu()
+        detected, true = self.outcome(result), torch.as_tensor(result["label"]).cpu()
         true = true[true[:, 4] >= 0]
-        self.results[result["case"]] = (result["image"].meta["filename_or_obj"], found, true)
-        pairs = confusion([found[found[:, 4] >= self.threshold]], [true], len(self.class_names))
+        self.kept[detected.case] = Compared(detected.image.path, detected.objects, true)
+        pairs = confusion([detected.counted], [true], len(self.class_names))
         figures: Figures = {}
         for index, name in enumerate(self.class_names):
             figures |= {f"{name}_true": int(pairs[index].sum()), f"{name}_found": int(pairs[:, index].sum())}
@@ -132,8 +192,8 @@ class DetectionScorer:
         write_json(self.output_dir / "metrics.json", summary)
 
     def _score(self, done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        results = [self.results[row["case"]] for row in done if row["case"] in self.results]
-        found, true = [r[1] for r in results], [r[2] for r in results]
+        results = [self.kept[row["case"]] for row in done]
+        found, true = [r.found for r in results], [r.true for r in results]
         evaluation = coco_evaluation(found, true, self.class_names)
         scores = coco_scores(evaluation, self.class_names)
         sure = [f[f[:, 4] >= self.threshold] for f in found]
@@ -159,9 +219,8 @@ class DetectionScorer:
     def _draw_worst(self, done: Sequence[Mapping[str, Any]]) -> None:
         ranked = sorted(done, key=lambda row: -(row["missed_or_wrong"] + row["too_many"]))[: self.worst]
         for rank, row in enumerate(ranked, start=1):
-            source, found, true = self.results[row["case"]]
+            kept: Compared = self.kept[row["case"]]
             title = f"{row['case']}: {row['missed_or_wrong']} missed or wrong, {row['too_many']} too many"
-            draw_boxes(
-                self.output_dir / f"worst_{rank}.png", read_image(source).numpy(), found[found[:, 4] >= self.threshold],
-                class_names=self.class_names, title=title, reference=true,
-            )  # fmt: skip
+            image = read_image(kept.image)
+            detected = Detected(row["case"], image, kept.found, self.class_names, self.threshold)
+            detected.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=kept.true)

@@ -103,7 +103,7 @@ def count_instances(label: str) -> int:
         path, _, wanted = label.rpartition(SEPARATOR)
         annotations = _content(Path(path))["annotations"]
         return sum(str(one["image_id"]) == wanted and not one.get("iscrowd") for one in annotations)
-    return int((np.unique(read_image(label, as_ids=True)) != 0).sum())
+    return int((np.unique(read_image(label, as_ids=True).values) != 0).sum())
 
 
 @lru_cache(maxsize=4)

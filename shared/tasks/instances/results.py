@@ -2,20 +2,23 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shared.engine.cases import Figures
+from shared.engine.drawing import overlay_path
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.errors import InputError
 from shared.files import read_table, write_atomically, write_json
 from shared.images.cases import Case
+from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.images.writing import refuse_overwriting
 from shared.tasks.instances.files import coco_results, instance_table, write_geojson, write_ids
 from shared.tasks.instances.metrics import (
     THRESHOLDS,
@@ -31,11 +34,58 @@ FORMATS = ("geojson", "coco")
 METRICS = ("ap", "ap50", "ap75", "aji", "pq")
 
 
-class InstanceWriter:
-    """Write each case's map of ids, table and overlay; tell how many instances there are, how large and how dense.
+@dataclass(frozen=True)
+class FoundInstances:
+    """The instances found in an image.
 
-    A result must hold "image", "pred", (1, rows, columns): ids 1 … N on the grid of the image's file, and "scores" and
-    "labels" (N). formats: also `<case>.geojson` (QuPath), or all cases in COCO's form of results in instances.json.
+    ids: (rows, columns), 0 the background, 1 … N the surest first, on the image's own grid. scores and labels: of each.
+    """
+
+    case: str
+    image: ImageFile
+    ids: np.ndarray
+    scores: Sequence[float]
+    labels: Sequence[str]
+
+    @cached_property
+    def table(self) -> list[dict[str, Any]]:
+        """A row an instance: see `instance_table`."""
+        return instance_table(self.ids, self.scores, self.labels)
+
+    def figures(self) -> Figures:
+        """How many instances there are, how large and how dense."""
+        return figures_of(self.ids, self.table)
+
+    def save(self, folder: str | Path, *, formats: Sequence[str] = ()) -> None:
+        """Write the map of ids, the table and the overlay, and with "geojson" among `formats` the outlines."""
+        overlay, path = overlay_path(folder, self.case), Path(folder) / f"{self.case}.png"
+        for target in (path, overlay):
+            self.image.refuse_as_target(target)
+        draw_instances(overlay, self.image.values, self.ids)
+        if "geojson" in formats:
+            write_geojson(Path(folder) / f"{self.case}.geojson", self.ids, self.table)
+        write_ids(path, self.ids)
+        rows, columns = self.ids.shape
+        content = {"image": self.image.path.name, "width": columns, "height": rows, "instances": self.table}
+        write_json(Path(folder) / f"{self.case}.json", content)
+
+
+def figures_of(ids: np.ndarray, table: Sequence[Mapping[str, Any]]) -> Figures:
+    areas = [row["area_px"] for row in table]
+    return {
+        "count": len(table),
+        "mean_area_px": round(float(np.mean(areas)), 1) if areas else None,
+        "density_per_megapixel": round(1e6 * len(table) / ids.size, 1),
+        "area_fraction": round(sum(areas) / ids.size, 4),
+    }
+
+
+class InstanceWriter:
+    """Write each case's map of ids, table and overlay; report how many instances there are, how large and how dense.
+
+    A result must hold "files", with the "image", "pred", (1, rows, columns): ids 1 … N on the grid of that file, and
+    "scores" and "labels" (N). formats: also `<case>.geojson` (QuPath), or all cases in COCO's form of results in
+    instances.json.
     """
 
     def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], formats: Sequence[str] = ()) -> None:
@@ -45,34 +95,28 @@ class InstanceWriter:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.formats = list(formats)
+        self.kept: dict[str, Any] = {}
 
     def finished(self, case: Case) -> Figures | None:
-        files = [self._file(case["case"], ending) for ending in ("png", "json")]
-        files += [self._overlay(case["case"])]
-        files += [self._file(case["case"], "geojson")] if "geojson" in self.formats else []
-        if not all(path.is_file() for path in files):
+        endings = ["png", "json", *(["geojson"] if "geojson" in self.formats else [])]
+        files = [self._file(case["case"], ending) for ending in endings]
+        if not all(path.is_file() for path in [*files, overlay_path(self.output_dir, case["case"])]):
             return None
         try:
             ids, table = self._stored(case["case"])
-            return self._figures(ids, table) if int(ids.max(initial=0)) == len(table) else None
+            return figures_of(ids, table) if int(ids.max(initial=0)) == len(table) else None
         except (InputError, ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
-        case, source = result["case"], result["image"].meta["filename_or_obj"]
-        for path in (self._file(case, "png"), self._overlay(case)):
-            refuse_overwriting(path, source)
-        ids = result["pred"][0].cpu().numpy()
+    def outcome(self, result: Mapping[str, Any]) -> FoundInstances:
         names = [self.class_names[index] for index in result["labels"].tolist()]
-        table = instance_table(ids, result["scores"].tolist(), names)
-        draw_instances(self._overlay(case), read_image(source).numpy(), ids)
-        if "geojson" in self.formats:
-            write_geojson(self._file(case, "geojson"), ids, table)
-        write_ids(self._file(case, "png"), ids)
-        rows, columns = ids.shape
-        content = {"image": Path(source).name, "width": columns, "height": rows, "instances": table}
-        write_json(self._file(case, "json"), content)
-        return self._figures(ids, table)
+        ids = result["pred"][0].cpu().numpy()
+        return FoundInstances(result["case"], result["files"]["image"], ids, result["scores"].tolist(), names)
+
+    def process(self, result: Mapping[str, Any]) -> Figures:
+        instances = self.outcome(result)
+        instances.save(self.output_dir, formats=self.formats)
+        return instances.figures()
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if "coco" not in self.formats:
@@ -89,30 +133,32 @@ class InstanceWriter:
 
         write_atomically(self.output_dir / "instances.json", write)
 
-    def _figures(self, ids: np.ndarray, table: Sequence[Mapping[str, Any]]) -> Figures:
-        areas = [row["area_px"] for row in table]
-        return {
-            "count": len(table),
-            "mean_area_px": round(float(np.mean(areas)), 1) if areas else None,
-            "density_per_megapixel": round(1e6 * len(table) / ids.size, 1),
-            "area_fraction": round(sum(areas) / ids.size, 4),
-        }
-
     def _stored(self, case: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
-        ids = read_image(self._file(case, "png"), as_ids=True)[0].numpy().astype(np.int32)
+        ids = read_image(self._file(case, "png"), as_ids=True).values[0].astype(np.int32)
         return ids, json.loads(self._file(case, "json").read_text(encoding="utf-8"))["instances"]
 
     def _file(self, case: str, ending: str) -> Path:
         return self.output_dir / f"{case}.{ending}"
 
-    def _overlay(self, case: str) -> Path:
-        return self.output_dir / "overlays" / f"{case}.png"
+
+@dataclass(frozen=True)
+class Compared:
+    """The instances found in an image and those of its reference, both ids (rows, columns).
+
+    counts: of true positives, false positives and false negatives, a row for each of THRESHOLDS.
+    """
+
+    image: Path
+    found: np.ndarray
+    scores: list[float]
+    reference: np.ndarray
+    counts: np.ndarray
 
 
 class InstanceScorer:
     """Score each case's instances against its reference, and sum up over the cases, in all and by group.
 
-    A result must hold "image", "pred", (1, rows, columns), "scores" (N) and "label", ids (1, rows, columns).
+    A result must hold what `InstanceWriter` takes and "label", ids (1, rows, columns).
     groups: a CSV with the columns id, the name of an image without its ending, and `group_column`; where there is no
     such file, all cases are of one group. Writes metrics.json, scores.png and worst.png, a sheet of the `worst` cases.
     """
@@ -126,9 +172,7 @@ class InstanceScorer:
             row["id"]: row[group_column] for row in read_table(groups) if {"id", group_column} <= row.keys()
         }
         self.worst = worst
-        self.counts: dict[str, np.ndarray] = {}
-        self.results: dict[str, tuple[np.ndarray, list[float], np.ndarray]] = {}
-        self.sources: dict[str, str] = {}
+        self.kept: dict[str, Compared] = {}
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
@@ -138,9 +182,8 @@ class InstanceScorer:
         found, reference = (result[key][0].cpu().numpy().astype(np.int32) for key in ("pred", "label"))
         counts = matches(found, reference, THRESHOLDS)
         by_threshold = precision_of(counts)
-        self.counts[case] = counts
-        self.results[case] = (found, result["scores"].tolist(), reference)
-        self.sources[case] = result["image"].meta["filename_or_obj"]
+        image = result["files"]["image"].path
+        self.kept[case] = Compared(image, found, result["scores"].tolist(), reference, counts)
         return {
             self.column: self.group_of.get(Path(case).name, ""),
             "ap": float(by_threshold.mean()),
@@ -153,7 +196,7 @@ class InstanceScorer:
         }
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        done = [row for row in rows if row["status"] == "ok" and row["case"] in self.results]
+        done = [row for row in rows if row["status"] == "ok"]
         content: dict[str, Any] = {"cases": len(rows), "failed": len(rows) - len(done)}
         if done:
             content |= self._score(done)
@@ -175,17 +218,18 @@ class InstanceScorer:
 
     def _summary(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """Of some cases: means over images, counts pooled over images, and COCO's AP over all instances."""
-        pooled = precision_of(np.sum([self.counts[row["case"]] for row in rows], axis=0))
+        compared = [self.kept[row["case"]] for row in rows]
+        pooled = precision_of(np.sum([c.counts for c in compared], axis=0))
         means = {metric: float(np.mean([row[metric] for row in rows])) for metric in METRICS}
         together = {"pooled_ap": pooled.mean(), "pooled_ap50": pooled[0], "pooled_ap75": pooled[5]}
-        coco = coco_average_precision([self.results[row["case"]] for row in rows])
+        coco = coco_average_precision([(c.found, c.scores, c.reference) for c in compared])
         figures = {**means, **{name: float(value) for name, value in together.items()}, **coco}
         return {"cases": len(rows), **{name: round(value, 6) for name, value in figures.items()}}
 
     def _draw_worst(self, done: Sequence[Mapping[str, Any]]) -> None:
         cases = []
         for row in sorted(done, key=lambda r: r["ap"])[: self.worst]:
-            found, _, reference = self.results[row["case"]]
+            compared = self.kept[row["case"]]
             title = f"{Path(row['case']).name[:12]}: AP {row['ap']:.2f}, AP50 {row['ap50']:.2f}"
-            cases.append((title, read_image(self.sources[row["case"]]).numpy(), found, reference))
+            cases.append((title, read_image(compared.image).values, compared.found, compared.reference))
         draw_sheet(self.output_dir / "worst.png", cases)

@@ -35,7 +35,7 @@ class ReadInstancesd(MapTransform):
             if is_coco_label(path):
                 ids = MetaTensor(draw_coco_ids(path)[None].astype(np.float32), affine=image.affine)
             else:
-                ids = read_image(path, as_ids=True)
+                ids = read_image(path, as_ids=True).tensor()
             if tuple(ids.shape[1:]) != shape or len(ids) != 1:
                 raise InputError(
                     path, expected=f"one id a pixel on the grid of its image, {shape}", got=tuple(ids.shape),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from shared.engine.cases import Figures
+from shared.engine.drawing import overlay_path
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -58,10 +59,6 @@ class Segmented:
             path, self.image.values, self.labels, class_names=self.class_names, affine=self.affine,
             reference=reference, title=title,
         )  # fmt: skip
-
-
-def overlay_path(folder: str | Path, case: str) -> Path:
-    return Path(folder) / "overlays" / f"{case}.png"
 
 
 class SegmentationTask:

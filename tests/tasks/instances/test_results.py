@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
 from PIL import Image
 from pycocotools import mask as coco
 
@@ -22,10 +21,9 @@ def result_of(folder: Path, case: str, pred: np.ndarray = IDS, **others: Any) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray((60 * (IDS > 0) + 20).astype(np.uint8)).save(path)
     count = int(pred.max())
-    image = MetaTensor(torch.zeros(3, 30, 40), meta={"filename_or_obj": str(path)})
     return {
-        "case": case, "image": image, "pred": torch.as_tensor(pred)[None], "scores": torch.linspace(0.9, 0.6, count),
-        "labels": torch.zeros(count, dtype=torch.long), **others,
+        "case": case, "files": {"image": read_image(path)}, "pred": torch.as_tensor(pred)[None],
+        "scores": torch.linspace(0.9, 0.6, count), "labels": torch.zeros(count, dtype=torch.long), **others,
     }  # fmt: skip
 
 
@@ -90,7 +88,7 @@ def test_a_result_never_replaces_the_image_it_comes_from(tmp_path: Path) -> None
     writer = InstanceWriter(tmp_path / "in", class_names=["nucleus"])
     with pytest.raises(InputError, match="--output_dir"):
         writer.process(result_of(tmp_path, "a"))
-    assert int(read_image(tmp_path / "in" / "a.png").max()) == 80
+    assert int(read_image(tmp_path / "in" / "a.png").values.max()) == 80
 
 
 def test_scores_are_told_by_case_in_all_and_by_group(tmp_path: Path) -> None:
