@@ -33,11 +33,13 @@ class CaseTask(Protocol):
     def finished(self, case: Case) -> Figures | None:
         """The figures of a case whose results are there already, or None where some are missing."""
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
-        """Write the results of a case: `result` is its data after preprocessing, network and postprocessing.
-
-        "files" among it are those of the case, by key; "network_seconds" is what the network alone took.
+    def outcome(self, result: Mapping[str, Any]) -> Any:
+        """The result of a case as the dataclass of the task: `result` is its data after preprocessing, network and
+        postprocessing, "files" among it those of the case, by key, and "network_seconds" what the network alone took.
         """
+
+    def process(self, result: Mapping[str, Any]) -> Figures:
+        """Write the results of a case, from the `result` of which `outcome` makes its dataclass."""
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write what concerns all cases, after the last one."""
@@ -62,15 +64,52 @@ class CaseEvaluator(SupervisedEvaluator):
 class WeightsLoader:
     """Load a state dict into `network` when the engine starts. Raises InputError where it is missing or unfit.
 
-    A network that runs elsewhere than in torch has a method `open` for it.
+    A network that runs elsewhere than in torch has a method `open` for it. They are loaded once, however often the
+    engine runs.
     """
 
     def __init__(self, network: Any, path: str | Path) -> None:
         self.load = network.open if hasattr(network, "open") else partial(load_weights, network)
         self.path = path
+        self.loaded = False
 
     def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.STARTED, lambda: self.load(self.path))
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        if not self.loaded:
+            self.load(self.path)
+            self.loaded = True
+
+
+def result_of(engine: Any) -> dict[str, Any]:
+    """What `CaseTask` is given of the case that `engine` has just done; a bad case has an "error" instead."""
+    output: dict[str, Any] = engine.state.output[0]
+    if "error" in output:
+        return output
+    added = {"network_seconds": engine.state.network_seconds, "files": engine.state.files}
+    return {**added, **engine.state.batch[0], **output}
+
+
+class CaseCollector:
+    """In place of a `CaseReport`: hands one case at a time to whoever runs the engine, and writes nothing.
+
+    pending: one place, for the case that the engine is to run next.
+    """
+
+    def __init__(self, task: CaseTask) -> None:
+        self.task = task
+        self.pending: list[Case] = [{}]
+        self.outcome: Any = None
+
+    def attach(self, engine: Engine) -> None:
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._take)
+
+    def _take(self, engine: Engine) -> None:
+        result = result_of(engine)
+        if "error" in result:
+            raise result["error"]
+        self.outcome = self.task.outcome(result)
 
 
 class CaseReport:
@@ -143,12 +182,10 @@ class CaseReport:
         self.started = time.perf_counter()
 
     def _end_case(self, engine: Any) -> None:
-        result = engine.state.output[0]
+        result = result_of(engine)
         try:
             if "error" in result:
                 raise result["error"]
-            added = {"network_seconds": engine.state.network_seconds, "files": engine.state.files}
-            result = {**added, **engine.state.batch[0], **result}
             figures, message = self.task.process(result), ""
         except InputError as error:
             figures, message = {}, str(error)

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from shared.errors import InputError
-from shared.images.reading import ENDINGS, is_dicom_series, without_ending
+from shared.images.dicom import is_dicom_series
+from shared.images.reading import ENDINGS, without_ending
 
 # Folder of images -> folder of labels beside it: Medical Segmentation Decathlon, and plain.
 LABEL_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "images": "labels"}

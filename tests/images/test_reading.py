@@ -19,8 +19,9 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from shared.errors import InputError
 from shared.images.checking import ReadCased, ReadLabeld, match_channels
+from shared.images.dicom import is_dicom_series
 from shared.images.file import ImageFile
-from shared.images.reading import is_dicom_series, read_image, without_ending
+from shared.images.reading import read_image, without_ending
 
 RNG = np.random.default_rng(0)
 VOLUME = RNG.integers(0, 1000, (3, 4, 5)).astype(np.int16)  # three lengths, so that no two axes can be mistaken
