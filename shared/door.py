@@ -71,14 +71,9 @@ class OpenBundle:
             "image": image, "moving": moving, "fixed": fixed, "moving_label": moving_label, "fixed_label": fixed_label
         }  # fmt: skip
         images = {key: image_of(value) for key, value in given.items() if value is not None}
-        named = "_to_".join(
-            without_ending(Path(images[k].path if isinstance(images[k], ImageFile) else images[k])).name
-            for k in ("image", "moving", "fixed")
-            if k in images
-        )
         try:
             collector, evaluator = self._started(options)
-            collector.pending[0] = {"case": case or named, **images}
+            collector.pending[0] = {"case": case or _name(*images.values()), **images}
             evaluator.run()
         except Exception as error:  # MONAI wraps what a config raises
             known = input_error_behind(error)
@@ -114,3 +109,9 @@ def image_of(image: Image) -> str | ImageFile:
     affine = np.asarray(image.affine, dtype=float) if isinstance(image, MetaTensor) else np.eye(4)
     values = np.array(image, dtype=np.float32)
     return ImageFile(Path("image"), values, affine, is_raster=values.ndim == 3)
+
+
+def _name(*images: str | ImageFile) -> str:
+    """What a case of these images is called, by the names of the image's or the pair's files."""
+    paths = [image.path if isinstance(image, ImageFile) else Path(image) for image in images]
+    return "_to_".join(without_ending(path).name for path in paths[:2])

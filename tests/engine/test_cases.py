@@ -35,12 +35,15 @@ class Task:
     def finished(self, case: Case) -> dict[str, Any] | None:
         return {"mean": "kept"} if case["case"] in self.done else None
 
+    def outcome(self, result: Mapping[str, Any]) -> float:
+        return float(result["pred"].mean())
+
     def process(self, result: Mapping[str, Any]) -> dict[str, Any]:
         self.processed.append(result["case"])
         self.tables.append([row["case"] for row in read_table(self.table)])
         if result["case"] == self.refuses:
             raise InputError(result["image"].meta["filename_or_obj"], expected="x", got="y", fix="z")
-        return {"mean": float(result["pred"].mean())} | ({"only_c": 1} if result["case"] == "c" else {})
+        return {"mean": self.outcome(result)} | ({"only_c": 1} if result["case"] == "c" else {})
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.concluded.append([row["case"] for row in rows])
