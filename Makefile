@@ -10,12 +10,12 @@ B ?= hippocampus_mr_segmentation
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
 
-setup: $(VENV)/.installed  ## Make .venv and install the pinned dependencies
+setup: $(VENV)/.installed  ## Make .venv, install the pinned dependencies and this checkout
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[dev]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@rm -rf build *.egg-info
 	@touch $@
 

@@ -13,15 +13,13 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+import torch
 
-import torch  # noqa: E402
-
-from shared.benchmarks.bundles import PARTS, Effort, Measured, measure  # noqa: E402
-from shared.benchmarks.report import described, table_rows, told, write_report  # noqa: E402
-from shared.engine.tables import format_table  # noqa: E402
-from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
+from monai_bundle_zoo import ROOT
+from shared.benchmarks.bundles import PARTS, Effort, Measured, measure
+from shared.benchmarks.report import described, table_rows, told, write_report
+from shared.engine.tables import format_table
+from shared.errors import InputError, report_input_errors_in_one_line
 
 PACKAGES = ("torch", "monai", "onnxruntime", "SimpleITK", "scikit-image")
 

@@ -6,7 +6,6 @@ python scripts/make_brain_phantom.py bundles/brain_mr_voxelmorph_registration/sa
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -14,8 +13,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+import monai_bundle_zoo  # noqa: F401 (after it shared can be imported)
 from shared.spatial.warping import integrate, warp
 
 SIZE = (160, 192)

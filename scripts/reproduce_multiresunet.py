@@ -25,18 +25,16 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from shared.engine.inferers import AutocastInferer  # noqa: E402
-from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
-from shared.files import read_table, write_atomically, write_json, write_table  # noqa: E402
-from shared.images.cases import split_cases  # noqa: E402
-from shared.images.checking import ReadCased, ReadLabeld  # noqa: E402
-from shared.studies.multiresunet import NETWORKS, write_report  # noqa: E402
-from shared.studies.perturbing import PERTURBATIONS, perturb  # noqa: E402
-from shared.tasks.segmentation.boundaries import boundary_scores, tiles  # noqa: E402
-from shared.tasks.segmentation.metrics import jaccard_indices  # noqa: E402
+from monai_bundle_zoo import ROOT
+from shared.engine.inferers import AutocastInferer
+from shared.errors import InputError, report_input_errors_in_one_line
+from shared.files import read_table, write_atomically, write_json, write_table
+from shared.images.cases import split_cases
+from shared.images.checking import ReadCased, ReadLabeld
+from shared.studies.multiresunet import NETWORKS, write_report
+from shared.studies.perturbing import PERTURBATIONS, perturb
+from shared.tasks.segmentation.boundaries import boundary_scores, tiles
+from shared.tasks.segmentation.metrics import jaccard_indices
 
 CONFIGS = ROOT / "bundles" / "membrane_em_segmentation" / "configs"
 # Without turns each network can learn on which side of a boundary the labels lie, and needs no offset.

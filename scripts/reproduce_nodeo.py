@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from shared.errors import InputError, report_input_errors_in_one_line  # noqa: E402
-from shared.files import read_table, write_json  # noqa: E402
-from shared.studies.nodeo import Registered, write_report  # noqa: E402
-from shared.tasks.registration.subjects import find_subjects  # noqa: E402
+from monai_bundle_zoo import ROOT
+from shared.errors import InputError, report_input_errors_in_one_line
+from shared.files import read_table, write_json
+from shared.studies.nodeo import Registered, write_report
+from shared.tasks.registration.subjects import find_subjects
 
 BUNDLE = ROOT / "bundles" / "brain_mr_nodeo_registration"
 FIXED_IDS, BELOW = (1, 10, 20, 30, 40), 50  # of the paper's table 1

@@ -3,39 +3,63 @@
 import difflib
 import inspect
 import json
-import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow
+from monai.utils import ensure_tuple
 
-from shared import __version__
 from shared.errors import InputError, report_input_errors_in_one_line
+from shared.version import version_of
 
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
+PACKAGE = Path(__file__).resolve().parent
 
 
-def start(*, shared_version: str, device: str | torch.device = "cpu", seed: int | None = None) -> str:
-    """Check, before anything runs, that this run can mean what it says; return the version of `shared`.
+def start(
+    *,
+    bundle_root: str | Path | None = None,
+    shared_version: str = "",
+    device: str | torch.device = "cpu",
+    seed: int | None = None,
+) -> str:
+    """Check, before anything runs, that this run can mean what it says; return the folder of `shared`.
 
-    seed: what torch starts from, so that networks made afterwards begin with the same weights.
+    bundle_root: the bundle's folder. shared_version: of older configs, ignored. seed: what torch starts from, so that
+    networks made afterwards begin with the same weights.
     Raises InputError where another version of `shared` than the bundle's was imported, the device is not there, or
     an option is misspelt or of another type than its default: MONAI would ignore it without a word.
     """
     report_input_errors_in_one_line()
-    if shared_version != __version__:
-        raise InputError(
-            "shared", expected=f"version {shared_version}", got=__version__, fix="run each bundle in its own process"
-        )
+    if bundle_root is not None:
+        check_package(Path(bundle_root))
     _check_device(device)
     workflow = running_workflow()
-    if workflow:
-        check_options(workflow.parser.config, _config_files(workflow))
+    if workflow and (files := config_files(workflow)):
+        check_options(workflow.parser.config, ConfigParser.load_config_files(files))
     if seed is not None:
         torch.manual_seed(seed)
-    return __version__
+    return str(PACKAGE)
+
+
+def check_package(bundle_root: Path) -> None:
+    """Raises InputError where the bundle's own `shared` is of another version than the one imported.
+
+    Its own lies in an archive's folder, or where a checkout has it; equal content in two places is one version.
+    """
+    places = [bundle_root / "shared", bundle_root / ".." / ".." / "shared"]
+    own = next((place.resolve() for place in places if (place / "bundle.py").is_file()), PACKAGE)
+    if own == PACKAGE:
+        return
+    expected, got = version_of(own), version_of(PACKAGE)
+    if expected != got:
+        raise InputError(
+            "shared", expected=f"version {expected}, in {own}", got=f"version {got}, imported from {PACKAGE}",
+            fix="run each bundle in its own process",
+        )  # fmt: skip
 
 
 def running_workflow() -> Any:
@@ -50,12 +74,23 @@ def running_workflow() -> Any:
     return None
 
 
-def check_options(config: Mapping[str, Any], files: list[Mapping[str, Any]]) -> None:
-    """Hold `config`, overrides included, against the `files` it was read from.
+def config_files(workflow: Any) -> list[str]:
+    """The files that `workflow` is made of, in order; none where MONAI's create_workflow did not make it.
 
-    Raises InputError for a top-level key that no file has, or a plain value of another type than the file's.
+    It keeps them nowhere, so they are read off the call of create_workflow, which every command and `load` go through.
     """
-    defaults = {key: value for file in files for key, value in file.items()}
+    for frame in inspect.stack(0):
+        values = frame.frame.f_locals
+        if frame.frame.f_code is create_workflow.__code__ and values["workflow_"] is workflow:
+            return list(ensure_tuple(values["config_file"]))
+    return []
+
+
+def check_options(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
+
+    Raises InputError for a top-level key that no file has, or a plain value of another type than the default.
+    """
     for key, value in config.items():
         if key in MONAI_KEYS:
             continue
@@ -85,13 +120,6 @@ def resolved_config() -> dict[str, Any]:
             if isinstance(content, str | int | float | bool | torch.device):
                 config[key] = str(content) if isinstance(content, torch.device) else content
     return config
-
-
-def _config_files(workflow: Any) -> list[Mapping[str, Any]]:
-    """Those JSON files beside the workflow's config whose top-level keys all went into it."""
-    given = set(workflow.parser.config)
-    contents = [json.loads(path.read_text(encoding="utf-8")) for path in workflow.config_root_path.glob("*.json")]
-    return [content for content in contents if {re.split("#|::", key)[0] for key in content} <= given]
 
 
 def _same_kind(default: Any, value: Any) -> bool:

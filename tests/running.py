@@ -4,6 +4,7 @@ What several tests assert is here, too.
 """
 
 import importlib.util
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,11 @@ def script(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def environment_of(checkout: Path = ROOT) -> dict[str, str]:
+    """In which a checkout's scripts run without its being installed."""
+    return {**os.environ, "PYTHONPATH": str(checkout)}
 
 
 def read_picture(path: Path) -> np.ndarray:

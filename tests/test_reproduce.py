@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.files import read_table
-from tests.running import assert_ended_with_a_line, script
+from tests.running import assert_ended_with_a_line, environment_of, script
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_study_scores_every_image_once_by_a_network_that_was_not_trained_on_it
 
 def test_a_folder_that_is_not_there_is_told_of_in_one_line(root: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(root / "scripts" / "reproduce_multiresunet.py"), "--dataset_dir", "nowhere"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment_of(), capture_output=True, text=True, check=False)
     assert_ended_with_a_line(done, "error: nowhere: expected the folders")
 
 

@@ -17,7 +17,8 @@ from shared.errors import InputError
 from shared.files import sha256_of
 from shared.zoo.archives import check_contents, check_files, checked_members, name_and_version
 from shared.zoo.cards import read_card
-from shared.zoo.packing import read_metadata, requirements
+from shared.zoo.packing import read_metadata
+from shared.zoo.requirements import made_with
 from shared.zoo.schemas import INDEX_SCHEMA, METADATA_SCHEMA, check_schema
 
 SCHEMES = ("http", "https", "file")
@@ -81,7 +82,7 @@ def describe(root: Any) -> Entry:
             "data": (root / "docs" / "data_license.txt").read_text(encoding="utf-8").strip(),
             "summary": card.licence,
         },
-        "requirements": requirements(metadata),
+        "requirements": made_with(metadata),
         "changelog": metadata["changelog"],
     }
     return entry | ({"speed": card.speed} if card.speed else {})

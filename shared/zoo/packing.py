@@ -2,22 +2,36 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
 from shared.files import write_atomically
+from shared.version import package_files
 from shared.zoo.archives import check_files, writable
-from shared.zoo.needed import needed_files
+from shared.zoo.requirements import check_agreement, pinned, pins_text
 
 PARTS = ("LICENSE", "configs", "docs", "models", "sample_data")  # nothing else of a bundle's folder leaves the house
-SCRIPTS = ("export_onnx.py",)  # those of scripts/ that work on the bundle they lie in
 MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
+# An archive has nothing installed but its requirements, so its folder goes onto the path.
+EXPORT_SCRIPT = '''\
+"""Export this bundle's trained network to a checked ONNX file."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from shared.export.command import main
+
+if __name__ == "__main__":
+    main()
+'''
 
 
 def pack(bundle: Path, output_dir: Path, *, onnx: bool = False) -> Path:
-    """Write `bundle`, with the parts of the checkout that it needs, as output_dir/NAME_vVERSION.zip; give its path.
+    """Write `bundle`, with the package `shared` of its checkout, as output_dir/NAME_vVERSION.zip; give its path.
 
     onnx: take models/*.onnx along. Files are stored, not compressed, since compressors differ by version and weights
     lose a tenth by it; sorted, of one date and one permission. Raises InputError for an unfit bundle.
@@ -45,13 +59,12 @@ def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | by
             bundle / "models", expected="an ONNX file", got="none",
             fix=f"run python scripts/export_onnx.py {bundle.name}, or pack without --onnx",
         )  # fmt: skip
-    configs = [path for path in (bundle / "configs").glob("*.json") if path.name != "metadata.json"]
-    scripts = [root / "scripts" / name for name in SCRIPTS if (root / "scripts" / name).is_file()]
-    for path in needed_files(root, sorted(configs), scripts):
-        contents[path.as_posix()] = root / path
-    contents |= {f"scripts/{path.name}": path for path in scripts}
-    metadata = read_metadata(bundle / "configs" / "metadata.json")
-    contents["requirements.txt"] = requirements_text(requirements(metadata)).encode()
+    for name in package_files(root / "shared"):
+        contents[f"shared/{name}"] = root / "shared" / name
+    contents["scripts/export_onnx.py"] = EXPORT_SCRIPT.encode()
+    required = pinned(root)
+    check_agreement(read_metadata(bundle / "configs" / "metadata.json"), required, bundle)
+    contents["requirements.txt"] = pins_text(required).encode()
     return contents
 
 
@@ -69,21 +82,6 @@ def read_metadata(path: Any) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("version"), str):
         raise InputError(path, expected="a version, as text", got="none", fix='add "version": "0.1.0"')
     return content
-
-
-def requirements(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Versions that the bundle was made with, by the name of the package."""
-    own = {
-        "monai": metadata["monai_version"],
-        "torch": metadata["pytorch_version"],
-        "numpy": metadata["numpy_version"],
-    }
-    return own | metadata["required_packages_version"]
-
-
-def requirements_text(versions: Mapping[str, str]) -> str:
-    """For `pip install -r`."""
-    return "".join(f"{name}=={version}\n" for name, version in versions.items())
 
 
 def _own_files(bundle: Path, *, onnx: bool) -> Iterator[tuple[str, Path]]:

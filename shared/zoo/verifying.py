@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +12,8 @@ from shared.errors import InputError
 from shared.files import sha256_of
 from shared.zoo.archives import check_files, checked_members, name_and_version, unpack
 from shared.zoo.index import archive_root, describe, read_index
-from shared.zoo.needed import imported_packages
-from shared.zoo.packing import requirements_text
+from shared.zoo.packing import read_metadata
+from shared.zoo.requirements import check_agreement, parse_pins
 
 PROBE = Path(__file__).with_name("probe.py")
 Row = dict[str, str]  # check, status (ok, failed, skipped), and what was found
@@ -76,7 +75,7 @@ def _files(archive: Path) -> str:
     root = archive_root(archive)
     check_files(root)
     if not (root / "shared" / "__init__.py").is_file() or not any((root / "sample_data").iterdir()):
-        raise InputError(archive, expected="shared/ and sample_data/", got="none", fix="pack it with scripts/zoo.py")
+        raise InputError(archive, expected="shared/ and sample_data/", got="none", fix="pack it again")
     return "configs, weights, card, samples, licences, shared/"
 
 
@@ -91,29 +90,14 @@ def _metadata(archive: Path) -> str:
 
 
 def _requirements(archive: Path) -> str:
-    """That what the modules import is required, and that requirements.txt is what metadata.json says."""
-    required = describe(archive_root(archive))["requirements"]
-    owners = packages_distributions()
-    with TemporaryDirectory() as folder:
-        root = unpack(archive, Path(folder))
-        imported = imported_packages((root / "shared").rglob("*.py"))
-        listed = root / "requirements.txt"
-        if not listed.is_file() or listed.read_text(encoding="utf-8") != requirements_text(required):
-            raise InputError(
-                archive, expected="metadata's versions in requirements.txt", got="others", fix="pack again"
-            )
-    names = {_canonical(name) for name in required}
-    for package in sorted(imported):
-        if not {_canonical(owner) for owner in owners.get(package, [package])} & names:
-            raise InputError(
-                archive, expected="all that is imported in required_packages_version", got=f"no {package}",
-                fix="add it to metadata.json",
-            )  # fmt: skip
-    return f"{len(required)} packages, among them all {len(imported)} that are imported"
-
-
-def _canonical(name: str) -> str:
-    return name.lower().replace("-", "_")
+    """That requirements.txt requires what metadata.json names, in the same versions."""
+    root = archive_root(archive)
+    listed = root / "requirements.txt"
+    if not listed.is_file():
+        raise InputError(archive, expected="the file requirements.txt", got="none", fix="pack it again")
+    required = parse_pins(listed.read_text(encoding="utf-8"))
+    check_agreement(read_metadata(root / "configs" / "metadata.json"), required, archive)
+    return f"{len(required)} packages, in the versions of metadata.json"
 
 
 def _checks_by_running(archive: Path) -> list[Row]:

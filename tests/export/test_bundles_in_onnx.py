@@ -13,9 +13,10 @@ import torch
 from monai.bundle import ckpt_export
 from PIL import Image
 
+from shared.export.command import main
 from shared.export.runtime import CPU
 from shared.files import read_table
-from tests.running import run_here, script
+from tests.running import run_here
 from tests.test_bundles import each_exported, each_of_a_kind
 
 # float32 sums in another order: of a map some pixels at a border change sides.
@@ -28,7 +29,7 @@ def test_results_are_those_of_torch(
 ) -> None:
     file = tmp_path / "model.onnx"
     monkeypatch.setattr("sys.argv", ["export_onnx.py", bundle.name, "--output", str(file)])
-    script("export_onnx").main()
+    main()
     assert "tensorrt10: " in capsys.readouterr().out
     options: dict[str, Any] = {}
     if "bfloat16" in json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8")):

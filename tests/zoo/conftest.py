@@ -63,16 +63,18 @@ def spoil(archive: Path, name: str) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Its bundle names shared.nets.spot.Spot, which needs shared.layers.dot; nothing needs shared.layers.other."""
+    """Its bundle names shared.nets.spot.Spot."""
     root, bundle = tmp_path / "checkout", tmp_path / "checkout" / "bundles" / NAME
     config = {"network_def": {"_target_": "shared.nets.spot.Spot"}}
     texts = {
-        "shared/__init__.py": "__version__ = '0.1.0'\n",
+        "pyproject.toml": '[project]\ndependencies = ["torch>=2.9", "monai>=1.6,<1.7", "numpy", "Scikit_Image>=0.2"]\n',
+        "constraints.txt": "# pinned\nmonai==1.6.1\nnumpy==2.4.6\nruff==0.17.5\nscikit-image==0.26.0\ntorch==2.13.0\n",
+        "shared/__init__.py": "",
         "shared/nets/__init__.py": "",
-        "shared/nets/spot.py": "import skimage\nfrom shared.layers import dot\n",
-        "shared/layers/__init__.py": "",
-        "shared/layers/dot.py": "",
-        "shared/layers/other.py": "import nobody\n",
+        "shared/nets/spot.py": "class Spot: ...\n",
+        "shared/nets/table.json": "{}",
+        "shared/studies/__init__.py": "",
+        "shared/benchmarks/speed.py": "",
         f"bundles/{NAME}/configs/metadata.json": json.dumps(metadata()),
         **{f"bundles/{NAME}/configs/{name}.json": json.dumps(config) for name in ("inference", "train", "evaluate")},
         f"bundles/{NAME}/configs/logging.conf": "",

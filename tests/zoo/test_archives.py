@@ -5,6 +5,7 @@ The smallest archive is checked in every run of the tests; `make test-archives` 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from shared.files import read_table
 from shared.zoo.archives import check_files, unpack
 from shared.zoo.packing import pack
 from shared.zoo.verifying import verify
+from tests.running import assert_ended_with_a_line
 from tests.zoo.conftest import Server
 
 ROOT = Path(__file__).parents[2]
@@ -121,3 +123,49 @@ print(sum(p.numel() for p in network.parameters()), "parameters")
     for folder in ("by_url", "by_release"):
         check_files(tmp_path / folder / name)
     assert len(server.ranges) == 2
+
+
+# In one process, of each folder given: the network as the config makes it, and as MONAI loads it.
+LOADING = """
+import sys
+from pathlib import Path
+from monai.bundle import create_workflow, load
+for bundle in map(Path, sys.argv[1:]):
+    config = str(bundle / "configs" / "inference.json")
+    made = create_workflow(config_file=config, workflow_type="infer", device="cpu").network_def
+    loaded = load(bundle.name, bundle_dir=str(bundle.parent), device="cpu")
+    print("loaded", type(made).__module__, type(loaded) is type(made))
+"""
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Archives of two bundles of different tasks, each unzipped into a folder of its own."""
+    dist = tmp_path_factory.mktemp("dist")
+    bundles = [min((ROOT / "bundles").glob(f"*_{task}")) for task in ("detection", "segmentation")]
+    return [unpack(pack(bundle, dist), tmp_path_factory.mktemp("unzipped")) for bundle in bundles]
+
+
+def test_two_archives_load_in_one_process(two: list[Path], tmp_path: Path) -> None:
+    networks = [json.loads((b / "configs" / "inference.json").read_text())["network_def"]["_target_"] for b in two]
+    printed = python(tmp_path, "-c", LOADING, *two).splitlines()
+    loaded = [line for line in printed if line.startswith("loaded")]  # MONAI logs there, too
+    assert loaded == [f"loaded {name.rpartition('.')[0]} True" for name in networks]
+
+
+def test_two_archives_of_different_content_in_one_process_end_with_one_line(two: list[Path], tmp_path: Path) -> None:
+    first, second = two[0], shutil.copytree(two[1], tmp_path / two[1].name)
+    with (second / "shared" / "files.py").open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    config = second / "configs" / "inference.json"
+    text = config.read_text(encoding="utf-8").replace(
+        '"shared_version": "@shared_version"', '"bundle_root": "@bundle_root"'
+    )
+    config.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADING, str(first), str(second)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.count("loaded") == 1
+    assert_ended_with_a_line(done, f", in {second}/shared, got version ")
+    assert f", imported from {first}/shared; run each bundle in its own process" in done.stderr

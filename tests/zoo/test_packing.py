@@ -1,7 +1,6 @@
 """An archive has what its bundle needs and nothing else, and the same input gives the same bytes."""
 
 import os
-import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from shared.errors import InputError
 from shared.zoo.archives import checked_members
-from shared.zoo.needed import imported_packages, needed_files
 from shared.zoo.packing import archive_contents, left_out, pack
 from shared.zoo.verifying import verify
 
@@ -19,15 +17,34 @@ BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
 each_bundle = pytest.mark.parametrize("real", BUNDLES, ids=[bundle.name for bundle in BUNDLES])
 
 
-def test_an_archive_holds_the_bundle_and_the_parts_of_shared_that_it_needs(bundle: Path, tmp_path: Path) -> None:
+def test_an_archive_holds_the_bundle_and_shared_but_studies_and_benchmarks(bundle: Path, tmp_path: Path) -> None:
     archive = pack(bundle, tmp_path / "dist")
     assert archive.name == "spot_xr_segmentation_v0.1.0.zip"
     names = {member.filename.removeprefix("spot_xr_segmentation/") for member in checked_members(archive)}
     own = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
-    needed = {
-        f"shared/{name}.py" for name in ("__init__", "nets/__init__", "nets/spot", "layers/__init__", "layers/dot")
-    }
-    assert names == own | needed | {"requirements.txt"}
+    package = {f"shared/{name}" for name in ("__init__.py", "nets/__init__.py", "nets/spot.py", "nets/table.json")}
+    assert names == own | package | {"requirements.txt", "scripts/export_onnx.py"}
+
+
+def test_what_is_required_are_the_dependencies_at_the_pinned_versions_in_their_order(bundle: Path) -> None:
+    required = b"torch==2.13.0\nmonai==1.6.1\nnumpy==2.4.6\nScikit_Image==0.26.0\n"
+    assert archive_contents(bundle)["requirements.txt"] == required
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("scikit-image==0.25.0", "expected scikit-image==0.26.0, as metadata.json says, .*, got 0.25.0; "),
+        ("", "constraints.txt: expected a version of Scikit_Image, got none; "),
+    ],
+)
+def test_a_version_that_metadata_or_constraints_do_not_share_is_refused(
+    bundle: Path, checkout: Path, change: str, message: str
+) -> None:
+    path = checkout / "constraints.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("scikit-image==0.26.0", change), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        archive_contents(bundle)
 
 
 def test_the_same_input_gives_the_same_bytes_wherever_and_whenever_it_lies(bundle: Path, tmp_path: Path) -> None:
@@ -69,12 +86,6 @@ def test_an_onnx_file_goes_along_when_asked_for_and_must_then_be_there(bundle: P
     assert "models/model.onnx" not in archive_contents(bundle)
 
 
-def test_the_script_that_exports_goes_along_with_what_it_imports(bundle: Path, checkout: Path) -> None:
-    (checkout / "scripts").mkdir()
-    (checkout / "scripts" / "export_onnx.py").write_text("from shared.layers import other\n", encoding="utf-8")
-    assert {"scripts/export_onnx.py", "shared/layers/other.py"} <= set(archive_contents(bundle))
-
-
 def test_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x", encoding="utf-8")
     (bundle / "sample_data" / "link").symlink_to(tmp_path / "secret")
@@ -90,47 +101,8 @@ def test_a_bundle_without_a_file_that_it_must_have_is_refused(bundle: Path, tmp_
     assert not (tmp_path / "dist").exists()
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("import shared.layers.other", "layers/other"),
-        ("from shared.layers.other import Thing", "layers/other"),
-        ("from shared.layers import other as o", "layers/other"),
-        ("from ..layers import other", "layers/other"),
-        ("def later():\n    from shared.layers.other import Thing", "layers/other"),
-        ("TARGET = {'_target_': 'shared.layers.other.Thing'}", "layers/other"),
-        ("from shared import __version__", "__init__"),
-    ],
-)
-def test_every_way_to_name_a_module_is_seen(checkout: Path, source: str, found: str) -> None:
-    (checkout / "shared" / "nets" / "spot.py").write_text(source, encoding="utf-8")
-    config = checkout / "bundles" / "spot_xr_segmentation" / "configs" / "train.json"
-    assert Path(f"shared/{found}.py") in needed_files(checkout, [config])
-
-
-@pytest.mark.parametrize("target", ["shared.nets.spto.Spot", "shared.nothing.at.All"])
-def test_a_config_that_names_what_is_not_there_is_refused(bundle: Path, target: str) -> None:
-    path = bundle / "configs" / "train.json"
-    path.write_text(path.read_text(encoding="utf-8").replace("shared.nets.spot.Spot", target), encoding="utf-8")
-    with pytest.raises(InputError, match=re.escape(f"train.json: expected names of parts of shared/, got {target}; ")):
-        archive_contents(bundle)
-
-
-def test_packages_are_what_is_imported_from_outside_when_a_module_is_loaded(checkout: Path) -> None:
-    file = checkout / "shared" / "nets" / "spot.py"
-    lines = ["import os, torch.nn as nn", "from PIL import Image", "from shared import errors"]
-    lines += ["if nn:", "    import scipy", "def option():", "    import yaml"]
-    file.write_text("\n".join(lines), encoding="utf-8")
-    assert imported_packages([file]) == {"torch", "PIL", "scipy"}
-
-
 @each_bundle
 def test_each_bundle_packs_into_an_archive_that_is_well_as_far_as_can_be_read(real: Path, tmp_path: Path) -> None:
     rows = verify(pack(real, tmp_path), run=False)
     assert [row for row in rows if row["status"] == "failed"] == []
     assert {row["check"] for row in rows} == {"paths", "hash", "files", "metadata", "requirements"}
-
-
-@each_bundle
-def test_each_archive_leaves_at_home_what_only_the_catalogue_and_studies_need(real: Path) -> None:
-    assert not [name for name in archive_contents(real) if name.startswith(("shared/zoo", "shared/studies", "tests"))]

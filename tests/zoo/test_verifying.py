@@ -56,8 +56,9 @@ def with_metadata(**changes: object) -> Change:
         (with_metadata(version="0.2.0"), "metadata", "expected version 0.1.0, got 0.2.0"),
         (with_metadata(changelog={"0.0.1": "x"}), "metadata", "expected a changelog of 0.1.0"),
         (with_metadata(eval_metrics={"dice": None}), "metadata", "None is not of type 'number'"),
-        (with_metadata(required_packages_version={}), "requirements", "expected metadata's versions in requirements"),
-        (lambda c: c.update({f"{NAME}/shared/nets/spot.py": b"import tqdm"}), "requirements", "got no tqdm"),
+        (with_metadata(required_packages_version={"tqdm": "4.70.1"}), "requirements", "got no tqdm"),
+        (with_metadata(numpy_version="2.0.0"), "requirements", "expected numpy==2.0.0, .*, got 2.4.6"),
+        (lambda c: c.pop(f"{NAME}/requirements.txt"), "requirements", "expected the file requirements.txt, got none"),
     ],
 )  # fmt: skip
 def test_a_fault_is_found_by_its_check_and_ends_the_checks(

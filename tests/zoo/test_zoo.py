@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import assert_ended_with_a_line
+from tests.running import assert_ended_with_a_line, environment_of
 from tests.zoo.conftest import NAME, Server
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,8 @@ def zoo(checkout: Path, tmp_path: Path) -> Zoo:
     """Run scripts/zoo.py in a checkout whose shared/ is this one's, with the small bundle alone."""
     shutil.rmtree(checkout / "shared")
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "shared", checkout / "shared", ignore=ignored)
+    for name in ("shared", "monai_bundle_zoo"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
     (checkout / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "zoo.py", checkout / "scripts")
     for path in (checkout / "bundles" / NAME / "configs").glob("[ite]*.json"):
@@ -32,7 +33,10 @@ def zoo(checkout: Path, tmp_path: Path) -> Zoo:
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
         command = [sys.executable, str(checkout / "scripts" / "zoo.py"), *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path / "cwd", capture_output=True, text=True, check=False)
+        environment = environment_of(checkout)
+        return subprocess.run(
+            command, cwd=tmp_path / "cwd", env=environment, capture_output=True, text=True, check=False
+        )
 
     return run
 
@@ -108,7 +112,7 @@ def test_an_index_on_a_server_serves_list_and_download(
         (["pack", "spots_xr"], f"got one it does not know; did you mean {NAME}?"),
         (["download", NAME], "error: --index: expected where the bundles are, got no "),
         (["list", "--index", "gone.json"], "error: gone.json: expected an index, model_zoo.json, got "),
-        (["gallery"], "expected archives, got none; run python scripts/zoo.py pack --all first"),
+        (["gallery"], "expected archives, got none; run the command pack --all first"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_one_line(zoo: Zoo, arguments: list[str], message: str) -> None:
