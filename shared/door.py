@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 from shared.errors import InputError, input_error_behind
 from shared.images.file import ImageFile
 from shared.images.reading import without_ending
+from shared.places import checkout
 
 CONFIG = Path("configs", "inference.json")
 Image = str | Path | ImageFile | np.ndarray | torch.Tensor  # arrays are (C, *S); a MetaTensor brings its affine
@@ -25,8 +26,7 @@ def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
     options: those of the bundle's inference.json, such as device="cpu" or runtime="onnx".
     Raises InputError where there is no such bundle.
     """
-    checkout = Path(__file__).parents[1]
-    for folder in (Path(bundle), Path("bundles", bundle), checkout / "bundles" / bundle):
+    for folder in (Path(bundle), Path("bundles", bundle), checkout() / "bundles" / bundle):
         if (folder / CONFIG).is_file():
             return OpenBundle(folder.resolve(), options)
     raise InputError(
@@ -37,13 +37,7 @@ def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
 
 class OpenBundle:
     """A bundle whose network stays in memory from one image to the next.
-
-    >>> from shared.door import open_bundle
-    >>> bundle = open_bundle("hippocampus_mr_segmentation", device="cpu")
-    >>> result = bundle.predict("bundles/hippocampus_mr_segmentation/sample_data/hippocampus_084.nii.gz")
-    >>> result.labels.shape == result.image.shape
-    True
-    """
+    README.md has an example."""
 
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
-    "errors", "files", "images", "door", "bundle", "layers", "spatial", "detection", "nets", "engine", "tasks",
-    "export", "zoo", "studies", "benchmarks",
+    "version", "places", "errors", "files", "images", "door", "bundle", "layers", "spatial", "detection", "nets",
+    "engine", "tasks", "export", "zoo", "studies", "benchmarks",
 )  # fmt: skip
 
 
