@@ -3,11 +3,14 @@
 import difflib
 import inspect
 import json
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from monai.bundle import ConfigWorkflow
 
 from shared import __version__
@@ -17,25 +20,32 @@ from shared.errors import InputError, report_input_errors_in_one_line
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
 
 
-def start(*, shared_version: str, device: str | torch.device = "cpu", seed: int | None = None) -> str:
+def start(
+    *, bundle_root: str | Path, device: str | torch.device = "cpu", seed: int | None = None, backend: str | None = None
+) -> str:
     """Check, before anything runs, that this run can mean what it says; return the version of `shared`.
 
-    seed: what torch starts from, so that networks made afterwards begin with the same weights.
-    Raises InputError where another version of `shared` than the bundle's was imported, the device is not there, or
-    an option is misspelt or of another type than its default: MONAI would ignore it without a word.
+    seed: what torch starts from, so that networks made afterwards begin with the same weights. backend: of
+    torch.distributed, by which the processes that torchrun started, if it did, share the work; None: each does all.
+    Raises InputError where the device is not there, or an option is misspelt or of another type than its default:
+    MONAI would ignore it without a word.
     """
     report_input_errors_in_one_line()
-    if shared_version != __version__:
-        raise InputError(
-            "shared", expected=f"version {shared_version}", got=__version__, fix="run each bundle in its own process"
-        )
     _check_device(device)
     workflow = running_workflow()
     if workflow:
         check_options(workflow.parser.config, _config_files(workflow))
     if seed is not None:
         torch.manual_seed(seed)
+    if backend and "RANK" in os.environ and not dist.is_initialized():
+        dist.init_process_group(backend)
     return __version__
+
+
+def end() -> None:
+    """Part from the other processes of the run, where there are any."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def running_workflow() -> Any:

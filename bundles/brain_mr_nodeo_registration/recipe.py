@@ -8,17 +8,17 @@ from shared.tasks.registration.optimisation_recipe import Optimisation
 from shared.zoo.configs import load_recipe
 
 BRAIN = load_recipe(Path(__file__).parents[1] / "brain_mr_voxelmorph_registration" / "recipe.py")
-# image_stride, velocity_stride, window, steps, learning_rate
-FINE = [(1, 2, 15, 8, 0.5), (1, 1, 15, 8, 0.5)]
-IN_2D = [(2, 8, 9, 20, 0.5), (2, 4, 9, 20, 0.3), (2, 2, 9, 15, 0.3), *FINE]
-IN_3D = [(4, 8, 5, 30, 0.5), (2, 4, 7, 20, 0.3), (2, 2, 7, 20, 0.3)]
+LEVEL = "level: image, velocity stride, window, steps, rate"
+FINE = [[1, 2, 15, 8, 0.5], [1, 1, 15, 8, 0.5]]
+IN_2D = [[2, 8, 9, 20, 0.5], [2, 4, 9, 20, 0.3], [2, 2, 9, 15, 0.3], *FINE]
+IN_3D = [[4, 8, 5, 30, 0.5], [2, 4, 7, 20, 0.3], [2, 2, 7, 20, 0.3]]
 
 
-def coarse_to_fine(levels: dict[str, list[tuple]], **options: str) -> Part:
-    names = ("image_stride", "velocity_stride", "window", "steps", "learning_rate")
+def coarse_to_fine(levels: dict[str, list], **options: str) -> Part:
     return component(
         "shared.engines.optimising.CoarseToFine",
-        levels={dims: [dict(zip(names, level)) for level in stairs] for dims, stairs in levels.items()},
+        _desc_=LEVEL,
+        levels=levels,
         smoothness=0.4,
         folds=0.0,
         magnitude=0.0,
@@ -57,8 +57,8 @@ RECIPE = Optimisation(
             field_stride=1,
             steps=300,
             learning_rate=0.005,
-            network={"filters": 32, "levels": 5, "bottleneck": 16, "stride": 4},
             seed=0,
+            network={"filters": 32, "levels": 5, "bottleneck": 16, "stride": 4},
         ),
     },
     training=replace(

@@ -9,16 +9,18 @@ from typing import Any
 Part = dict[str, Any]
 Config = list[Part]
 
-BUNDLE_ROOT = (
-    "$next((str(f.frame.f_locals['self'].config_root_path.parent) for f in inspect.stack(0)"
-    " if 'config_root_path' in getattr(f.frame.f_locals.get('self'), '__dict__', ())), '.')"
+# MONAI gives a config no other way to the folder that it lies in than the workflow that evaluates it.
+WORKFLOWS = (
+    "$[w for f in inspect.stack(0) if isinstance(w := f.frame.f_locals.get('self'), monai.bundle.ConfigWorkflow)]"
 )
+BUNDLE_ROOT = "$str(@workflows[0].config_root_path.parent) if @workflows else '.'"
 CODE_PATH = (
-    "$[sys.path.append(p) for p in (@bundle_root, os.path.join(@bundle_root, '..', '..'))"
-    " if os.path.isdir(os.path.join(p, 'shared')) and p not in sys.path]"
+    "$[sys.path.append(p) for p in (@bundle_root, @bundle_root + '/../..')"
+    " if os.path.isdir(p + '/shared') and p not in sys.path]"
 )
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 MODEL = "$@bundle_root + '/models/model.pt'"
+ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by other programs, without `initialize`
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
 SPLIT_BY = {"fraction": "@validation_fraction", "seed": "@seed"}
@@ -27,14 +29,22 @@ SPLIT = {"part": "all", "validation_fraction": 0.15, "seed": 0}  # options of wh
 
 def component(target: str, **arguments: Any) -> Part:
     """What MONAI makes by calling `target`: the name of one of its classes, or a dotted path."""
-    needed = {"_requires_": ["@start"]} if target.startswith("shared.") else {}
-    return {"_target_": target} | needed | arguments
+    return {"_target_": target} | arguments
 
 
 def function(target: str, **arguments: Any) -> Part:
     """`target` itself, to be called later, with `arguments` given already."""
-    made = component(target)
-    return made | {"_mode_": "callable"} | arguments
+    return {"_target_": target, "_mode_": "callable"} | arguments
+
+
+def with_start(group: Part) -> Part:
+    """`group`, in which what other programs ask for, without having run `initialize`, finds the package `shared`."""
+    return {key: _requiring_start(value) if key in ASKED_FOR else value for key, value in group.items()}
+
+
+def _requiring_start(part: Part) -> Part:
+    needed = "'shared." in str(part)
+    return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
 
 
 def compose(*transforms: Any) -> Part:
@@ -46,16 +56,20 @@ FOUND = component("shared.data.cases.find_cases", dataset_dir="@dataset_dir", ou
 
 def paths(output_dir: str, **more: str) -> Part:
     """Where the bundle lies, what it reads and writes; `more` may refer to @bundle_root."""
-    imports = ["$import inspect", "$import os", "$import sys", "$import torch"]
-    places = {"imports": imports, "bundle_root": BUNDLE_ROOT, "dataset_dir": "$@bundle_root + '/sample_data'"}
-    return places | {"output_dir": output_dir} | more
+    imports = ["$import inspect", "$import os", "$import sys"]
+    found = {"imports": imports, "workflows": WORKFLOWS, "bundle_root": BUNDLE_ROOT}
+    return found | {"dataset_dir": "$@bundle_root + '/sample_data'", "output_dir": output_dir} | more
 
 
-def start(**more: Any) -> Part:
+def start(**more: str) -> Part:
     """Find the package `shared`, and check what was asked for before anything runs."""
-    arguments = {"shared_version": "@shared_version", "device": "@device"} | more
-    started = {"_target_": "shared.bundle.start", "_requires_": ["@code_path"]} | arguments
-    return {"shared_version": "0.1.0", "code_path": CODE_PATH, "start": started}
+    started = {"_target_": "shared.bundle.start", "_requires_": ["@code_path"], "bundle_root": "@bundle_root"}
+    return {"code_path": CODE_PATH, "start": started | {"device": "@device"} | more}
+
+
+def run(*expressions: str) -> Part:
+    """What is done in the end; `initialize` comes before anything else is asked for."""
+    return {"initialize": ["$@start"], "run": list(expressions), "finalize": [component("shared.bundle.end")]}
 
 
 def with_channels(network: Part) -> Part:
@@ -125,18 +139,14 @@ def over_cases(
     weights = component("shared.engines.cases.WeightsLoader", network=weights_of, path="@weights")
     usual = {"device": "@device", "val_data_loader": "@dataloader", "network": "@network", "inferer": "@inferer"}
     usual |= {"postprocessing": "@postprocessing", "val_handlers": "@handlers"}
+    engine = component("shared.engines.cases.CaseEvaluator", **usual | dict(evaluator or {}))
     return [
         {"_desc_": description},
         options,
-        places,
-        start(),
-        network,
-        {"preprocessing": compose(*preprocessing)},
+        places | start(backend="gloo"),
+        with_start(network),
+        with_start({"preprocessing": compose(*preprocessing)}),
         {"cases": cases, "report": report, "dataset": case_dataset()} | loader,
-        inference,
-        {
-            "handlers": [weights, "@report"],
-            "evaluator": component("shared.engines.cases.CaseEvaluator", **usual | dict(evaluator or {})),
-        },
-        {"initialize": ["$@start"], "run": ["$@report.pending and @evaluator.run()", "$@report.finish()"]},
+        with_start(inference) | {"handlers": [weights, "@report"], "evaluator": engine},
+        run("$@report.pending and @evaluator.run()", "$@report.finish()"),
     ]

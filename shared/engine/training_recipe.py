@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.engine.recipe import DEVICE, MODEL, Config, Part, component, paths, start
+from shared.engine.recipe import DEVICE, MODEL, Config, Part, component, paths, run, start, with_start
 
 PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"  # the output_transform of a metric
 AUTOCAST = component("shared.engines.inferers.AutocastInferer", enabled="@bfloat16")
@@ -32,24 +32,8 @@ def networks(
         avg_fn=component("shared.engines.training.warmed_up_average", momentum="@ema_momentum"),
         use_buffers=True,
     )
-    made = {"network_def": network_def, "network": on_device, "initial_network": initial}
+    made = with_start({"network_def": network_def}) | {"network": on_device, "initial_network": initial}
     return made | (learner or {}) | {"average": average}
-
-
-def _optimisation(loss: Part, warmup_epochs: int) -> Part:
-    optimizer = component(
-        "torch.optim.AdamW",
-        params="$@initial_network.parameters()",
-        lr="@learning_rate",
-        weight_decay="@weight_decay",
-    )
-    scheduler = component(
-        "monai.optimizers.WarmupCosineSchedule",
-        optimizer="@optimizer",
-        warmup_steps=f"${warmup_epochs} * len(@train#dataloader)",
-        t_total="$@max_epochs * len(@train#dataloader)",
-    )
-    return {"loss": loss, "optimizer": optimizer, "lr_scheduler": scheduler}
 
 
 def cached(data: str, transform: str | Part) -> Part:
@@ -68,6 +52,7 @@ def training_loop(
     network: str = "@initial_network",
     averaged: str = "@initial_network",
     model: str = "$@average.module",
+    warmup_epochs: int = 2,
     compiled: bool = True,
     **trainer: Any,
 ) -> Part:
@@ -76,27 +61,33 @@ def training_loop(
     network: what the trainer steps with. averaged: what `average` is the average of. model: what model.pt is to hold.
     trainer: further arguments of the trainer.
     """
-    parts = {key: f"@{key}" for key in ("average", "optimizer", "lr_scheduler")}
+    scheduler = component(
+        "monai.optimizers.WarmupCosineSchedule",
+        optimizer="@optimizer",
+        warmup_steps=f"${warmup_epochs} * len(@train#dataloader)",
+        t_total="$@max_epochs * len(@train#dataloader)",
+    )
+    parts = {"network": "@initial_network", "average": "@average", "optimizer": "@optimizer"}
     usual = {"device": "@device", "max_epochs": "@max_epochs", "train_data_loader": "@train#dataloader"}
     usual |= {"network": network, "loss_function": "@loss", "optimizer": "@optimizer", "inferer": "@train#inferer"}
     usual |= {"train_handlers": "@train#handlers"} | ({"compile": "@compile"} if compiled else {})
     handlers = [
         component("shared.engines.training.EpochSeed", seed="@seed", dataset="@train#dataset"),
-        component("LrScheduleHandler", lr_scheduler="@lr_scheduler", print_lr=False, epoch_level=False),
+        component("LrScheduleHandler", lr_scheduler="@train#lr_scheduler", print_lr=False, epoch_level=False),
         component("shared.engines.training.WeightAverage", average="@average", network=averaged),
         component("ValidationHandler", validator="@validate#evaluator", interval="@val_interval"),
         component(
             "shared.engines.training.TrainingRecord",
             output_dir="@output_dir",
             model=model,
-            parts={"network": "@initial_network"} | parts,
+            parts=parts | {"lr_scheduler": "@train#lr_scheduler"},
             validator="@validate#evaluator",
             optimizer="@optimizer",
             resume="@resume",
         ),
     ]
     trained = component("SupervisedTrainer", **usual | trainer)
-    return data | {"inferer": AUTOCAST, "handlers": handlers, "trainer": trained}
+    return data | {"lr_scheduler": scheduler, "inferer": AUTOCAST, "handlers": handlers, "trainer": trained}
 
 
 def validation(
@@ -135,26 +126,30 @@ def training(
     cases: Part,
     preprocessing: Sequence[Part],
     loss: Part,
-    warmup_epochs: int = 2,
     validate: Part,
     train: Part,
 ) -> Config:
     """A config that trains. networks, cases: groups; see the functions of this file for them and the rest."""
+    optimizer = component(
+        "torch.optim.AdamW",
+        params="$@initial_network.parameters()",
+        lr="@learning_rate",
+        weight_decay="@weight_decay",
+    )
     return [
         {"_desc_": description},
         options,
-        paths("outputs/training"),
-        start(seed="@seed"),
+        paths("outputs/training") | start(seed="@seed"),
         networks,
         cases | {"preprocessing_transforms": list(preprocessing)},
-        _optimisation(loss, warmup_epochs),
+        {"loss": loss, "optimizer": optimizer},
         {"validate": validate},
         {"train": train},
-        {"initialize": ["$@start"], "run": ["$@train#trainer.run()"]},
+        run("$@train#trainer.run()"),
     ]
 
 
-def on_several_gpus(network: str, *, name: str = "parallel_network", shuffle: bool = True) -> Config:
+def on_several_gpus(network: str, *, shuffle: bool = True) -> Config:
     """The config that is laid over a training's, to train `network` in several processes."""
     parallel = component(
         "torch.nn.parallel.DistributedDataParallel",
@@ -165,11 +160,8 @@ def on_several_gpus(network: str, *, name: str = "parallel_network", shuffle: bo
         "DistributedSampler", dataset="@train#dataset", even_divisible=True, shuffle=shuffle, seed="@seed"
     )
     device = "torch.device('cuda', int(os.environ['LOCAL_RANK'])) if torch.cuda.is_available() else torch.device('cpu')"
-    backend = "'nccl' if torch.cuda.is_available() else 'gloo'"
-    joined = f"torch.distributed.is_initialized() or torch.distributed.init_process_group({backend})"
     return [
-        {"device": f"${device}", "process_group": f"${joined}", name: parallel},
+        {"device": f"${device}", "start#backend": "$'nccl' if @device.type == 'cuda' else 'gloo'"},
+        {"parallel_network": parallel, "train#trainer#network": "@parallel_network"},
         {"train#sampler": sampler, "train#dataloader#sampler": "@train#sampler", "train#dataloader#shuffle": False},
-        {"train#trainer#network": f"@{name}"},
-        {"initialize": ["$@start", "$@process_group"], "finalize": ["$torch.distributed.destroy_process_group()"]},
     ]

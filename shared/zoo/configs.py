@@ -61,27 +61,37 @@ def _entries(group: dict[str, Any], column: int) -> list[str]:
 
 def _value(value: Any, column: int, prefix: str = "") -> str:
     """`value` behind `prefix`, from `column` on: on one line where it fits with a comma, else opened up."""
-    margin = " " * column
-    line = margin + prefix + json.dumps(value, ensure_ascii=False)
+    line = " " * column + prefix + json.dumps(value, ensure_ascii=False)
     if len(line) < WIDTH or not isinstance(value, dict | list):
         return line
-    if isinstance(value, dict):
-        brackets, inner = "{}", ",\n".join(_entries(value, column + INDENT))
-    elif any(isinstance(item, dict | list) for item in value):
-        brackets, inner = "[]", ",\n".join(_value(item, column + INDENT) for item in value)
-    else:
-        brackets, inner = "[]", _filled(value, column + INDENT)
-    return f"{margin}{prefix}{brackets[0]}\n{inner}\n{margin}{brackets[1]}"
+    opened, inner = (
+        ("{}", _items(value, column + INDENT)) if isinstance(value, dict) else ("[]", _list(value, column + INDENT))
+    )
+    return f"{' ' * column}{prefix}{opened[0]}\n{inner}\n{' ' * column}{opened[1]}"
 
 
-def _filled(items: list[Any], column: int) -> str:
-    """Numbers or words, as many on a line as there is room for."""
-    lines = [""]
-    for text in (json.dumps(item, ensure_ascii=False) for item in items):
-        if lines[-1] and column + len(f"{lines[-1]}, {text},") > WIDTH:
-            lines.append("")
-        lines[-1] += f", {text}" if lines[-1] else text
-    return ",\n".join(" " * column + line for line in lines)
+def _items(content: dict[str, Any], column: int) -> str:
+    """The entries of a dictionary: one a line, but those of a component as the arguments of a call are written."""
+    entries = _entries(content, column)
+    return ",\n".join(_filled(entries, column) if "_target_" in content else entries)
+
+
+def _list(items: list[Any], column: int) -> str:
+    """Dictionaries and lists one a line, numbers and words as many as fit."""
+    texts = [_value(item, column) for item in items]
+    return ",\n".join(texts if any(isinstance(item, dict | list) for item in items) else _filled(texts, column))
+
+
+def _filled(texts: list[str], column: int) -> list[str]:
+    """`texts`, which begin at `column`, as many on a line as fit with a comma; what has several lines stands alone."""
+    lines: list[str] = []
+    for text in texts:
+        joined = f"{lines[-1]}, {text[column:]}" if lines else ""
+        if lines and "\n" not in joined and len(joined) < WIDTH:
+            lines[-1] = joined
+        else:
+            lines.append(text)
+    return lines
 
 
 def _write_text(path: Path, text: str) -> Path:

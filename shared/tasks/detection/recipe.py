@@ -80,6 +80,7 @@ class Detection:
     def _train(self) -> Config:
         heads = {"heads": component("shared.nets.yolo.YoloHeads", yolo="@initial_network")}
         cases = component("shared.data.detection.boxed_cases", **WHERE, **common.SPLIT_BY, fold="@fold")
+        options = self._classes() | learning.begun() | {"fold": 0}
         precision = component(
             "shared.metrics.detection.CocoPrecision",
             class_names="@class_names",
@@ -87,17 +88,11 @@ class Detection:
         )
         return learning.training(
             description=self.descriptions["train"],
-            options=self._classes()
-            | learning.begun()
-            | {"fold": 0}
-            | self.training_options
-            | self.finding
-            | learning.computing(),
+            options=options | self.training_options | self.finding | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(2), learner=heads),
             cases={"cases": cases},
             preprocessing=[READ, CLIPPED, SCALED],
             loss=component("shared.losses.detection.DetectionLoss", **self.loss),
-            warmup_epochs=3,
             validate=learning.validation(
                 collate_fn=COLLATED,
                 inferer=LETTERBOX,
@@ -105,7 +100,7 @@ class Detection:
                 key_metric={"ap": precision},
                 additional_metrics={"ap50": precision | {"at": "ap50"}},
             ),
-            train=learning.training_loop(self._training_data(), network="@heads"),
+            train=learning.training_loop(self._training_data(), network="@heads", warmup_epochs=3),
         )
 
     def _training_data(self) -> Part:

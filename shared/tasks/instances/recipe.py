@@ -38,7 +38,7 @@ class Instances:
             "inference": self._inference(),
             "evaluate": self._evaluate(),
             "train": self._train(),
-            "multi_gpu_train": learning.on_several_gpus("@learner", name="parallel_learner"),
+            "multi_gpu_train": learning.on_several_gpus("@learner"),
         }
 
     def _inference(self) -> Config:

@@ -80,14 +80,13 @@ class Optimisation:
             "postprocessing": ON_CPU,
         }
         prepared = function("shared.engines.registering.prepare_registered")
-        config = common.over_cases(
+        return common.over_cases(
             **groups,
             preprocessing=reading_pairs(),
             inference=inference,
             weights_of=self.weights_of,
             evaluator={"network": "$torch.nn.Identity()", "prepare_batch": prepared},
         )
-        return _shared_out(config)
 
     def _methods(self) -> Part:
         presets = {name: f"@{name}" for name in self.presets}
@@ -96,14 +95,3 @@ class Optimisation:
 
     def _registering(self) -> Part:
         return self.alignment | {"preset": next(iter(self.presets)), "workers": 0, "device": common.DEVICE}
-
-
-def _shared_out(config: Config) -> Config:
-    """The same by several processes, as torchrun starts them."""
-    absent = "'RANK' in os.environ and not torch.distributed.is_initialized()"
-    joined = {"processes": f"${absent} and torch.distributed.init_process_group('gloo')"}
-    left = {"finalize": ["$torch.distributed.is_initialized() and torch.distributed.destroy_process_group()"]}
-    description, options, places, started, *parts, run = config
-    places = places | {"imports": [*places["imports"], "$import torch.distributed"]}
-    run = run | {"initialize": ["$@start", "$@processes"]} | left
-    return [description, options, places, started | joined, *parts, run]
