@@ -24,7 +24,8 @@ ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by 
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
 SPLIT_BY = {"fraction": "@validation_fraction", "seed": "@seed"}
-SPLIT = {"part": "all", "validation_fraction": 0.15, "seed": 0}  # options of what is scored of a folder
+KEPT_BACK = {"validation_fraction": 0.15, "seed": 0}  # options of which cases are not trained on
+SPLIT = {"part": "all"} | KEPT_BACK  # and of which part is scored
 
 
 def component(target: str, **arguments: Any) -> Part:
@@ -43,7 +44,7 @@ def with_start(group: Part) -> Part:
 
 
 def _requiring_start(part: Part) -> Part:
-    needed = "'shared." in str(part)
+    needed = "'shared." in str(part)  # the target itself, or one within
     return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
 
 

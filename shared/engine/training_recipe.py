@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from shared.engine.recipe import DEVICE, MODEL, Config, Part, component, paths, run, start, with_start
+from shared.engine.recipe import DEVICE, KEPT_BACK, MODEL, Config, Part, component, paths, run, start, with_start
 
 PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"  # the output_transform of a metric
 AUTOCAST = component("shared.engines.inferers.AutocastInferer", enabled="@bfloat16")
@@ -11,7 +11,7 @@ AUTOCAST = component("shared.engines.inferers.AutocastInferer", enabled="@bfloat
 
 def begun() -> Part:
     """Options of where a training begins."""
-    return {"finetune_from": None, "resume": False, "seed": 0, "validation_fraction": 0.15}
+    return {"finetune_from": None, "resume": False} | KEPT_BACK
 
 
 def computing(*, compiled: bool = True) -> Part:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 WIDTH, INDENT = 140, 4  # of the files, in columns
 
 
-def all_recipes(root: Path = ROOT) -> list[Path]:
+def all_recipes(root: Path) -> list[Path]:
+    """The recipe.py of every bundle of the checkout `root`."""
     return sorted((root / "bundles").glob("*/recipe.py"))
 
 
@@ -102,18 +103,18 @@ def _content(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def main() -> None:
+def main(root: Path = ROOT) -> None:
     parser = argparse.ArgumentParser(description="Write the configs of every bundle from its recipe.py.")
     parser.add_argument("--check", action="store_true", help="write nothing, name the files that differ")
     report_input_errors_in_one_line()
     if parser.parse_args().check:
-        found = [path for recipe in all_recipes() for path in differing(recipe)]
+        found = [path for recipe in all_recipes(root) for path in differing(recipe)]
         for path in found:
-            print(f"{path.relative_to(ROOT)}: differs from its bundle's recipe.py; run make configs")
-        raise SystemExit(bool(found))
-    for recipe in all_recipes():
+            print(f"{path.relative_to(root)}: differs from its bundle's recipe.py; run make configs")
+        raise SystemExit(1 if found else 0)
+    for recipe in all_recipes(root):
         for path in write(recipe):
-            print(path.relative_to(ROOT))
+            print(path.relative_to(root))
 
 
 if __name__ == "__main__":
