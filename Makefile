@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow check format bench benchmarks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
+.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -31,10 +31,14 @@ test: setup  ## Run the tests
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
 
-check: setup  ## Check format, lint and types
+configs: setup  ## Write the configs of every bundle from its recipe.py
+	$(RUN) -m shared.zoo.configs
+
+check: setup  ## Check format, lint, types, and that the configs are those of the recipes
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m shared.zoo.configs --check
 
 format: setup  ## Format the code and mend what the linter can
 	$(RUN) -m ruff format .

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 
 each_bundle, each_network = each("", without=()), each("")
 # Of bundles that are alike one where tests are to be quick, the others in `make test-slow`.
+SHARED_OUT = "blood_cell_yolo_detection"  # by two processes where tests are to be quick
 TWINS = {"hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration"}
 
 
@@ -66,8 +67,18 @@ def results_in(folder: Path) -> dict[str, np.ndarray]:
     return results
 
 
+def in_two_processes(files: Sequence[Path], cwd: Path, **options: object) -> subprocess.CompletedProcess:
+    """Run these config files in two processes of torchrun, on the CPU."""
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += ["-m", "monai.bundle", "run", "--config_file", str([str(file) for file in files])]
+    command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
 @each_bundle
 def test_a_bundle_has_every_file_that_a_bundle_has(bundle: Path) -> None:
+    assert (bundle / "recipe.py").is_file()
     configs = ["metadata.json", "inference.json", "train.json", "evaluate.json", "multi_gpu_train.json", "logging.conf"]
     files = [f"configs/{name}" for name in configs]
     files += ["docs/README.md", "docs/data_license.txt", "models/model.pt", "LICENSE"]
@@ -93,25 +104,6 @@ def test_monai_finds_all_properties_of_the_workflows(bundle: Path) -> None:
         assert workflow.check_properties() == []
 
 
-@each_network
-def test_what_several_configs_say_is_said_alike(bundle: Path) -> None:
-    configs = {name: config(bundle, name) for name in ("inference", "evaluate", "train")}
-    shared_keys = [key for key in configs["inference"] if all(key in c for c in configs.values())]
-    differing = {"_desc_", "output_dir", "start", "cases", "network", "resume", "run", "imports"}
-    for key in set(shared_keys) - differing:
-        assert configs["evaluate"][key] == configs["inference"][key], key
-        if key not in ("dataset", "dataloader", "inferer", "preprocessing", "postprocessing"):
-            assert configs["train"][key] == configs["inference"][key], key
-    # What a score means: the same cases are kept back, and the same values of their labels read.
-    plain = [
-        k for k in configs["evaluate"] if k in configs["train"] and not isinstance(configs["train"][k], dict | list)
-    ]
-    assert {"validation_fraction", "seed"} <= set(plain)
-    for key in {*plain, "label_values"} - differing:
-        assert configs["evaluate"].get(key) == configs["train"].get(key), key
-    assert {"network_def", "code_path", "bundle_root"} <= set(shared_keys)
-
-
 @each_segmentation
 def test_the_metadata_name_the_classes_and_channels_of_the_configs(bundle: Path) -> None:
     inference, formats = config(bundle, "inference"), config(bundle, "metadata")["network_data_format"]
@@ -126,17 +118,6 @@ def test_the_metadata_name_the_corners_and_classes_that_the_network_gives(bundle
     assert given[2 * inference["network_def"]["spatial_dims"] :] == inference["class_names"]
     assert formats["outputs"]["pred"]["num_channels"] == len(given)
     assert formats["inputs"]["image"]["num_channels"] == inference["channels"]
-
-
-@each_detection
-def test_detectors_see_images_and_objects_alike_in_every_config(bundle: Path) -> None:
-    """Training resizes and changes images besides; what it validates on is what evaluation scores."""
-    inference, evaluate, train = (config(bundle, name) for name in ("inference", "evaluate", "train"))
-    transforms = evaluate["preprocessing"]["transforms"]
-    assert train["preprocessing_transforms"] == transforms
-    assert [t for t in transforms if t["keys"] == "image"] == inference["preprocessing"]["transforms"]
-    assert evaluate["postprocessing"] == inference["postprocessing"] == train["validate"]["postprocessing"]
-    assert evaluate["inferer"] == inference["inferer"] == train["validate"]["inferer"]
 
 
 @each_registration
@@ -159,45 +140,6 @@ def test_the_card_repeats_the_figures_of_the_metadata(bundle: Path) -> None:
     assert metrics
     for name, value in metrics.items():
         assert f"{value:.3f}" in card, name
-
-
-@each_segmentation
-def test_segmentation_configs_preprocess_images_alike(bundle: Path) -> None:
-    """Training and evaluation may treat labels besides; what they do to the image is what inference does."""
-
-    def of_image(transforms: list[dict]) -> list[dict]:
-        image_only = []
-        for transform in transforms:
-            keys = transform["keys"] if isinstance(transform["keys"], list) else [transform["keys"]]
-            if "image" in keys:
-                first = {k: v[0] if isinstance(v, list) and k == "mode" else v for k, v in transform.items()}
-                image_only.append({**first, "keys": "image"})
-        return image_only
-
-    inference = of_image(config(bundle, "inference")["preprocessing"]["transforms"])
-    assert of_image(config(bundle, "evaluate")["preprocessing"]["transforms"]) == inference
-    assert of_image(config(bundle, "train")["preprocessing_transforms"]) == inference
-
-
-@each_segmentation
-def test_training_validates_on_labels_and_results_as_evaluation_scores_them(bundle: Path) -> None:
-    """What reads a label, and what moves a result, is the same in both."""
-
-    def named(transforms: list[dict], target: str) -> list[dict]:
-        return [transform for transform in transforms if transform["_target_"].endswith(target)]
-
-    evaluate, train = config(bundle, "evaluate"), config(bundle, "train")
-    labels = named(evaluate["preprocessing"]["transforms"], "ReadLabeld")
-    assert named(train["preprocessing_transforms"], "ReadLabeld") == labels != []
-    moves = named(evaluate["postprocessing"]["transforms"], "Affined")
-    assert named(train["validate"]["postprocessing"]["transforms"], "Affined") == moves
-    assert named(config(bundle, "inference")["postprocessing"]["transforms"], "Affined") == moves
-
-
-def test_every_config_finds_its_folder_and_the_package_in_the_same_way() -> None:
-    configs = [config(bundle, name) for bundle in BUNDLES for name in ("inference", "evaluate", "train")]
-    for key in ("bundle_root", "code_path", "dataset_dir"):
-        assert len({c[key] for c in configs}) == 1, key
 
 
 @each_of_a_kind
@@ -251,22 +193,25 @@ print("all well")
 
 
 @each_bundle
-def test_a_misspelt_option_is_refused(bundle: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_refused(bundle: Path, tmp_path: Path) -> None:
     """As an InputError, which a command line reports in one line: tests/test_hippocampus.py."""
-    line = "--datset_dir: expected an option of this bundle, got one it does not know; did you "
-    assert refused_here(bundle, tmp_path / "out", datset_dir="data").startswith(line)
+    line = refused_here(bundle, tmp_path / "out", datset_dir="data")
+    assert line.startswith("--datset_dir: expected an option of this bundle, got one it does not know; did you ")
     assert not (tmp_path / "out").exists()
 
 
-@each_registration
-def test_pairs_are_made_alike_for_inference_evaluation_and_validation(bundle: Path) -> None:
-    preprocessing = config(bundle, "inference")["preprocessing"]["transforms"]
-    assert config(bundle, "evaluate")["preprocessing"]["transforms"] == preprocessing
-    train = config(bundle, "train")
-    assert train["preprocessing_transforms"] == preprocessing
-    # What a pair is drawn from is read onto the same grid, and scaled in the same way.
-    assert [t["pixdim"] for t in (train["train"]["reading"]["transforms"][0], preprocessing[0])] == ["@pixdim"] * 2
-    assert train["train"]["reading"]["transforms"][-1] == "$@preprocessing_transforms[-1]"
+@pytest.mark.parametrize(
+    "bundle",
+    [pytest.param(b, id=b.name, marks=[] if b.name == SHARED_OUT else [pytest.mark.slow]) for b in BUNDLES],
+)
+def test_two_processes_share_the_cases_and_give_what_one_gives(bundle: Path, tmp_path: Path) -> None:
+    done = in_two_processes([bundle / "configs" / "inference.json"], tmp_path, output_dir=tmp_path / "two")
+    assert done.returncode == 0, done.stderr
+    given, expected = results_in(tmp_path / "two"), results_in(run_here(bundle, tmp_path / "one"))
+    assert given.keys() == expected.keys() != set()
+    assert all(np.array_equal(given[case], expected[case]) for case in given)
+    count = len(read_table(tmp_path / "one" / "summary.csv"))
+    assert done.stdout.count(f"{count} of {count} cases done") == 1
 
 
 @each_of_a_kind
@@ -276,7 +221,7 @@ def test_two_processes_train_one_network(
     """Each sees its half of the cases; one of them writes; both end well."""
     dims = config(bundle, "train")["network_def"]["spatial_dims"]
     names = config(bundle, "inference").get("class_names", ["0", "1", "2"])
-    files = [str(bundle / "configs" / name) for name in ("train.json", "multi_gpu_train.json")]
+    files = [bundle / "configs" / name for name in ("train.json", "multi_gpu_train.json")]
     options: dict[str, Any] = {
         "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1, "validation_fraction": 0.2,
     }  # fmt: skip
@@ -295,11 +240,7 @@ def test_two_processes_train_one_network(
     if "pairs_per_epoch" in config(bundle, "train"):
         options["pairs_per_epoch"] = 4  # as many as there are cases to train on in the other bundles
         options["patch_size"] = [24] * dims  # the guide's deepest level needs more than one voxel
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(files)]
-    command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = in_two_processes(files, tmp_path, **options)
     assert done.returncode == 0, done.stderr
     # Four cases to train on are two steps of batch 1 for each of two processes; told once, not twice.
     assert done.stdout.count("epoch 2/2") == 1

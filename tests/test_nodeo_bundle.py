@@ -1,9 +1,5 @@
 """The NODEO bundle: pairs of any size and dimension, both presets, several at once, and what a user may change."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,14 +110,6 @@ def test_what_there_is_not_is_refused_in_a_line(options: dict[str, Any], line: s
 
 
 def test_preset_warm_begins_with_the_network_that_train_makes(tmp_path: Path) -> None:
-    configs = {
-        name: json.loads((BUNDLE / "configs" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("inference", "evaluate", "train")
-    }
-    shared_keys = ("fast", "warm", "paper", "warm_start_def", "network_def", "preprocessing", "inferer", "weights")
-    for key in shared_keys:
-        assert configs["inference"][key] == configs["evaluate"][key], key
-    assert configs["inference"]["warm_start_def"] == configs["train"]["network_def"]
     state = torch.load(BUNDLE / "models" / "model.pt", weights_only=True)
     small = {"max_epochs": 1, "pairs_per_epoch": 4, "batch_size": 2}
     run_here(BUNDLE, tmp_path / "run", "train", finetune_from="pretrained", **small)
@@ -172,19 +160,6 @@ def test_workers_do_what_one_process_does_and_a_bad_pair_stops_none(tmp_path: Pa
         assert [(row["case"], row["status"]) for row in table] == [("00", "ok"), ("01", "failed"), ("02", "ok")]
         assert "bad.nii.gz" in table[1]["message"]
     assert fields(tmp_path / "alone").keys() == fields(tmp_path / "workers").keys() == {"00", "02"}
-
-
-def test_two_processes_share_the_pairs_and_tell_of_them_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(BUNDLE / "configs" / "inference.json")]
-    command += ["--output_dir", str(tmp_path / "out"), "--pictures", "False"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("2 of 2 cases done") == 1
-    rows = read_table(tmp_path / "out" / "summary.csv")
-    assert [row["case"] for row in rows] == ["phantom_1_to_phantom_2", "phantom_3_to_phantom_4"]
-    assert all(float(row["dice_after"]) > 0.85 for row in rows)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from monai.bundle import ConfigWorkflow, run
 
-from shared.bundle import check_options
 from shared.errors import InputError, input_error_behind
+from shared.options import check_options
 
 FILE: dict[str, Any] = {
     "dataset_dir": "$@bundle_root + '/sample_data'",

@@ -14,12 +14,12 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from shared.bundle import resolved_config
 from shared.engine.curves import draw_training_curve
 from shared.engine.processes import is_first_process
 from shared.engine.weights import half_state_dict
 from shared.errors import InputError, one_line
 from shared.files import write_atomically, write_json, write_table
+from shared.options import resolved_config
 
 
 @runtime_checkable

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from shared.bundle import resolved_config
 from shared.engine.forms import Form, settings_sha256
 from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
 from shared.export.files import example_images, write_onnx
 from shared.files import sha256_of
+from shared.options import resolved_config
 
 PRECISIONS = ("fp32", "fp16")
 

@@ -69,8 +69,9 @@ def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | by
 
 
 def left_out(bundle: Path) -> list[str]:
-    """What lies in the bundle's folder and is not packed, by name: results, above all."""
-    return sorted(path.name for path in bundle.iterdir() if path.name not in PARTS and path.name != "__pycache__")
+    """What lies in the bundle's folder and is not packed, by name: results, above all. Its recipe is in its configs."""
+    known = (*PARTS, "recipe.py", "__pycache__")
+    return sorted(path.name for path in bundle.iterdir() if path.name not in known)
 
 
 def read_metadata(path: Any) -> dict[str, Any]:

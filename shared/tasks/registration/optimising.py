@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,13 +24,25 @@ def preset(name: str, presets: Mapping[str, nn.Module]) -> nn.Module:
     return presets[name]
 
 
+class Level(NamedTuple):
+    """How a velocity is refined: images shrunk by `image_stride`, a vector in `velocity_stride` voxels.
+
+    window: of the NCC, in voxels of the shrunk images. Adam takes `steps` steps at most, of `learning_rate` voxels of
+    the velocity's grid.
+    """
+
+    image_stride: int
+    velocity_stride: int
+    window: int
+    steps: int
+    learning_rate: float
+
+
 class CoarseToFine(nn.Module):
     """Displacements (B, D, *S) of pairs (B, 2, *S), in voxels, by optimising a velocity field for each, level by level.
 
     The flow is NODEO's, of a velocity that depends on the place alone; it is solved by scaling and squaring.
-    levels: for "2" and "3" dimensions, {"image_stride", "velocity_stride", "window", "steps", "learning_rate"} each:
-    images are shrunk by the one, the velocity has a vector in the other's voxels, `window` is that of the NCC in voxels
-    of the shrunk images, and Adam takes `steps` steps at most of `learning_rate` voxels of the velocity's grid.
+    levels: for "2" and "3" dimensions, rows of what a `Level` has, in its order or by name.
     smoothness, folds, magnitude: weights of the velocity's diffusion, of what det J lacks to 0, and of its square.
     patience: a level ends after so many steps without a better loss by `tolerance`.
     start: a network trained on many pairs, with whose velocity the first level begins; it spares the coarse levels.
@@ -39,7 +51,7 @@ class CoarseToFine(nn.Module):
 
     def __init__(
         self,
-        levels: Mapping[str, Sequence[Mapping[str, Any]]],
+        levels: Mapping[str, Sequence[Sequence[float] | Mapping[str, float]]],
         *,
         smoothness: float = 0.4,
         folds: float = 0.0,
@@ -51,7 +63,7 @@ class CoarseToFine(nn.Module):
     ) -> None:
         super().__init__()
         self.start = start
-        self.levels = levels
+        self.levels = {dims: [_as_level(row) for row in rows] for dims, rows in levels.items()}
         self.smoothness = smoothness
         self.folds = folds
         self.magnitude = magnitude
@@ -70,12 +82,12 @@ class CoarseToFine(nn.Module):
         if self.start is not None:
             velocity = self.start.velocity(pair)
         for level in self.levels[str(len(size))]:
-            images = resize(pair, [max(2, s // level["image_stride"]) for s in size])
-            start = resize_displacement(velocity, [max(2, s // level["velocity_stride"]) for s in size])
+            images = resize(pair, [max(2, s // level.image_stride) for s in size])
+            start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size])
             velocity = start.detach().requires_grad_()
-            loss = partial(self._loss, velocity, images, level["window"])
+            loss = partial(self._loss, velocity, images, level.window)
             descend(
-                loss, [velocity], steps=level["steps"], learning_rate=level["learning_rate"],
+                loss, [velocity], steps=level.steps, learning_rate=level.learning_rate,
                 patience=self.patience, tolerance=self.tolerance,
             )  # fmt: skip
         return self._displacement(velocity.detach(), size)
@@ -88,6 +100,10 @@ class CoarseToFine(nn.Module):
         loss = ncc_loss(warp(images[:, :1], displacement), images[:, 1:], window=window)
         loss = loss + self.smoothness * diffusion(velocity) + self.magnitude * velocity.square().mean()
         return loss + self.folds * folding(displacement) if self.folds else loss
+
+
+def _as_level(row: Any) -> Level:
+    return Level(**row) if isinstance(row, Mapping) else Level(*row)
 
 
 class Nodeo(nn.Module):

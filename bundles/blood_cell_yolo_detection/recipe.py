@@ -1,0 +1,44 @@
+"""The configs of this bundle: a small anchor-free detector, trained on mosaics. Written by `make configs`."""
+
+from shared.engine.recipe import component
+from shared.tasks.detection.recipe import Detection
+
+RECIPE = Detection(
+    descriptions={
+        "inference": "Find red cells, white cells and platelets in blood smears, and count them.",
+        "evaluate": "Score detections of blood cells against annotated boxes, by the rules of COCO.",
+        "train": "Train a YOLO-style detector to find red cells, white cells and platelets in blood smears.",
+    },
+    class_names=["RBC", "WBC", "Platelets"],
+    network=component("shared.nets.yolo.Yolo", spatial_dims=2, filters=[16, 32, 64, 128, 256], repeats=[1, 2, 2, 1]),
+    finding={
+        "input_size": 416,
+        "tile_size": 640,
+        "largest_whole": 1600,
+        "tile_overlap": 0.4,
+        "min_score": 0.01,
+        "overlap": 0.6,
+        "most": 300,
+    },
+    threshold=0.4,
+    training_options={
+        "max_epochs": 280,
+        "epochs_without_mosaic": 40,
+        "scales": [0.5, 1.5],
+        "closing_scales": [0.8, 1.25],
+        "val_interval": 20,
+        "batch_size": 8,
+        "learning_rate": 0.001,
+        "weight_decay": 0.02,
+        "ema_momentum": 0.001,
+    },
+    loss={"classes": 0.5, "boxes": 7.5, "sides": 1.5},
+    augmentation=[
+        component("shared.tasks.detection.colours.RandStainJitterd", keys="image", prob=0.5, scale=0.15, shift=0.03),
+        component(
+            "shared.tasks.detection.colours.RandSaturationd", keys="image", prob=0.5, saturation=0.5, brightness=0.25
+        ),
+        component("RandAdjustContrastd", keys="image", prob=0.2, gamma=[0.7, 1.4]),
+        component("RandGaussianNoised", keys="image", prob=0.05, std=0.03),
+    ],
+)

@@ -1,0 +1,73 @@
+"""The configs of this bundle: each pair by an optimisation of its own, in three presets. Written by `make configs`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from shared.engine.recipe import Part, component
+from shared.tasks.registration.optimisation_recipe import Optimisation
+from shared.zoo.configs import load_recipe
+
+BRAIN = load_recipe(Path(__file__).parents[1] / "brain_mr_voxelmorph_registration" / "recipe.py")
+LEVEL = "level: image, velocity stride, window, steps, rate"
+FINE = [[1, 2, 15, 8, 0.5], [1, 1, 15, 8, 0.5]]
+IN_2D = [[2, 8, 9, 20, 0.5], [2, 4, 9, 20, 0.3], [2, 2, 9, 15, 0.3], *FINE]
+IN_3D = [[4, 8, 5, 30, 0.5], [2, 4, 7, 20, 0.3], [2, 2, 7, 20, 0.3]]
+
+
+def coarse_to_fine(levels: dict[str, list], **options: str) -> Part:
+    return component(
+        "shared.tasks.registration.optimising.CoarseToFine",
+        _desc_=LEVEL,
+        levels=levels,
+        smoothness=0.4,
+        folds=0.0,
+        magnitude=0.0,
+        squarings=5,
+        patience=10,
+        tolerance=0.0001,
+        **options,
+    )
+
+
+RECIPE = Optimisation(
+    descriptions={
+        "inference": "Register pairs of images, 2D or 3D, each by an optimisation of its own.",
+        "evaluate": "Score registrations by NODEO, by their labels and fields.",
+    },
+    class_names=BRAIN.CLASS_NAMES,
+    label_suffix=BRAIN.RECIPE.label_suffix,
+    alignment={"affine": "none", "pixdim": None},
+    parts={"warm_start_def": BRAIN.RECIPE.network},
+    weights_of="@warm_start_def",
+    presets={
+        "fast": coarse_to_fine({"2": IN_2D, "3": IN_3D}),
+        "warm": coarse_to_fine({"2": FINE}, start="@warm_start_def"),
+        "paper": component(
+            "shared.tasks.registration.optimising.Nodeo",
+            folds=2.5,
+            magnitude=5e-05,
+            gradient=0.05,
+            window=21,
+            smoothing="average",
+            smoothing_width=15,
+            smoothing_passes=1,
+            solver="euler",
+            steps_of_flow=1,
+            adjoint=False,
+            field_stride=1,
+            steps=300,
+            learning_rate=0.005,
+            seed=0,
+            network={"filters": 32, "levels": 5, "bottleneck": 16, "stride": 4},
+        ),
+    },
+    training=replace(
+        BRAIN.RECIPE,
+        descriptions={
+            "train": "Train the warm start: a 2D VoxelMorph whose velocity preset warm begins with."
+            " No label is learned from."
+        },
+        likeness=BRAIN.RECIPE.likeness | {"smoothness": 0.4},
+        training_options=BRAIN.RECIPE.training_options | {"max_epochs": 16, "overlap": 0.0},
+    ),
+)

@@ -1,0 +1,63 @@
+"""The configs of this bundle: a 3D MultiResUNet over whole crops, resampled to 1 mm. Written by `make configs`."""
+
+from shared.engine.recipe import component
+from shared.engine.training_recipe import PRED_AND_LABEL
+from shared.tasks.segmentation.recipe import Segmentation
+
+BOTH = ["image", "label"]
+
+RECIPE = Segmentation(
+    descriptions={
+        "inference": "Segment the anterior and posterior hippocampus in T1-weighted MR scans.",
+        "evaluate": "Score segmentations of the hippocampus against reference labels.",
+        "train": "Train a 3D MultiResUNet to segment the anterior and posterior hippocampus in T1-weighted MR.",
+    },
+    class_names=["background", "anterior", "posterior"],
+    network=component("shared.nets.multiresunet.MultiResUNet", spatial_dims=3, filters=[16, 40, 96, 192]),
+    grid={"roi_size": [96, 96, 96], "pixdim": [1.0, 1.0, 1.0]},
+    tiling={"overlap": 0.5, "flip_axes": []},
+    flips={"axes": "@flip_axes"},
+    training_options={
+        "max_epochs": 180,
+        "val_interval": 10,
+        "batch_size": 4,
+        "learning_rate": 0.002,
+        "weight_decay": 0.01,
+        "ema_momentum": 0.003,
+        "patch_size": [32, 48, 32],
+    },
+    loss=component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True),
+    key_metric={
+        "mean_dice": component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL),
+    },
+    augmentation={
+        "augmentation": [
+            component("SpatialPadd", keys=BOTH, spatial_size="@patch_size", mode=["edge", "constant"]),
+            component(
+                "RandAffined",
+                keys=BOTH,
+                prob=0.8,
+                rotate_range=[0.26, 0.26, 0.26],
+                scale_range=[0.2, 0.2, 0.2],
+                shear_range=[0.1] * 6,
+                mode=["bilinear", "nearest"],
+                padding_mode="border",
+            ),
+            component("RandSpatialCropd", keys=BOTH, roi_size="@patch_size", random_size=False),
+            component("RandFlipd", keys=BOTH, prob=0.5, spatial_axis=0),
+            component("RandSimulateLowResolutiond", keys="image", prob=0.15, zoom_range=[0.5, 1.0]),
+            component(
+                "RandGaussianSmoothd",
+                keys="image",
+                prob=0.15,
+                sigma_x=[0.3, 1.0],
+                sigma_y=[0.3, 1.0],
+                sigma_z=[0.3, 1.0],
+            ),
+            component("RandAdjustContrastd", keys="image", prob=0.3, gamma=[0.7, 1.5], retain_stats=True),
+            component("RandScaleIntensityd", keys="image", prob=0.5, factors=0.25),
+            component("RandShiftIntensityd", keys="image", prob=0.5, offsets=0.25),
+            component("RandGaussianNoised", keys="image", prob=0.2, std=0.15),
+        ]
+    },
+)

@@ -1,0 +1,167 @@
+"""What the configs of every training have in common, as plain dictionaries; see `shared.engine.recipe`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shared.engine.recipe import DEVICE, KEPT_BACK, MODEL, Config, Part, component, paths, run, start, with_start
+
+PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"  # the output_transform of a metric
+AUTOCAST = component("shared.engine.inferers.AutocastInferer", enabled="@bfloat16")
+
+
+def begun() -> Part:
+    """Options of where a training begins."""
+    return {"finetune_from": None, "resume": False} | KEPT_BACK
+
+
+def computing(*, compiled: bool = True) -> Part:
+    """Options of how a training computes. compiled: whether torch.compile is offered."""
+    return {"bfloat16": True} | ({"compile": False} if compiled else {}) | {"num_workers": 0, "device": DEVICE}
+
+
+def networks(
+    network_def: Part, on_device: str, *, learner: Part | None = None, averaged: str = "@initial_network"
+) -> Part:
+    """The entries of a network that learns: as it begins, what is learned with (`learner`), and its running average."""
+    initial = component(
+        "shared.engine.weights.initial_weights", network="@network", finetune_from="@finetune_from", pretrained=MODEL
+    )
+    average = component(
+        "torch.optim.swa_utils.AveragedModel",
+        model=averaged,
+        avg_fn=component("shared.engine.training.warmed_up_average", momentum="@ema_momentum"),
+        use_buffers=True,
+    )
+    made = with_start({"network_def": network_def}) | {"network": on_device, "initial_network": initial}
+    return made | (learner or {}) | {"average": average}
+
+
+def cached(data: str, transform: str | Part) -> Part:
+    return component("shared.engine.datasets.SerialCacheDataset", data=data, transform=transform)
+
+
+def train_loader(*, shuffle: bool = True, collate_fn: Part | None = None) -> Part:
+    collate = {"collate_fn": collate_fn} if collate_fn else {}
+    arguments = {"dataset": "@train#dataset", "batch_size": "@batch_size", "shuffle": shuffle} | collate
+    return component("DataLoader", **arguments, num_workers="@num_workers")
+
+
+def training_loop(
+    data: Part,
+    *,
+    network: str = "@initial_network",
+    averaged: str = "@initial_network",
+    model: str = "$@average.module",
+    warmup_epochs: int = 2,
+    compiled: bool = True,
+    **trainer: Any,
+) -> Part:
+    """The entry "train": `data`, its part up to the "dataloader", and what steps over it.
+
+    network: what the trainer steps with. averaged: what `average` is the average of. model: what model.pt is to hold.
+    trainer: further arguments of the trainer.
+    """
+    scheduler = component(
+        "monai.optimizers.WarmupCosineSchedule",
+        optimizer="@optimizer",
+        warmup_steps=f"${warmup_epochs} * len(@train#dataloader)",
+        t_total="$@max_epochs * len(@train#dataloader)",
+    )
+    parts = {"network": "@initial_network", "average": "@average", "optimizer": "@optimizer"}
+    usual = {"device": "@device", "max_epochs": "@max_epochs", "train_data_loader": "@train#dataloader"}
+    usual |= {"network": network, "loss_function": "@loss", "optimizer": "@optimizer", "inferer": "@train#inferer"}
+    usual |= {"train_handlers": "@train#handlers"} | ({"compile": "@compile"} if compiled else {})
+    handlers = [
+        component("shared.engine.training.EpochSeed", seed="@seed", dataset="@train#dataset"),
+        component("LrScheduleHandler", lr_scheduler="@train#lr_scheduler", print_lr=False, epoch_level=False),
+        component("shared.engine.training.WeightAverage", average="@average", network=averaged),
+        component("ValidationHandler", validator="@validate#evaluator", interval="@val_interval"),
+        component(
+            "shared.engine.training.TrainingRecord",
+            output_dir="@output_dir",
+            model=model,
+            parts=parts | {"lr_scheduler": "@train#lr_scheduler"},
+            validator="@validate#evaluator",
+            optimizer="@optimizer",
+            resume="@resume",
+        ),
+    ]
+    trained = component("SupervisedTrainer", **usual | trainer)
+    return data | {"lr_scheduler": scheduler, "inferer": AUTOCAST, "handlers": handlers, "trainer": trained}
+
+
+def validation(
+    *,
+    data: str = "$@cases['validation']",
+    collate_fn: Part | None = None,
+    inferer: Part,
+    postprocessing: Part,
+    key_metric: Part,
+    additional_metrics: Part | None = None,
+    **evaluator: Any,
+) -> Part:
+    """The entry "validate": how the average network does on `data`."""
+    collate = {"collate_fn": collate_fn} if collate_fn else {}
+    more = {"additional_metrics": additional_metrics} if additional_metrics else {}
+    usual = {"device": "@device", "val_data_loader": "@validate#dataloader", "network": "@average"}
+    usual |= {"inferer": "@validate#inferer", "postprocessing": "@validate#postprocessing"}
+    usual |= {"key_val_metric": "@validate#key_metric"} | {key: f"@validate#{key}" for key in more}
+    return {
+        "preprocessing": component("Compose", transforms="@preprocessing_transforms"),
+        "dataset": cached(data, "@validate#preprocessing"),
+        "dataloader": component("DataLoader", dataset="@validate#dataset", batch_size=1, **collate, num_workers=0),
+        "inferer": inferer,
+        "postprocessing": postprocessing,
+        "key_metric": key_metric,
+        **more,
+        "evaluator": component("SupervisedEvaluator", **usual | evaluator),
+    }
+
+
+def training(
+    *,
+    description: str,
+    options: Part,
+    networks: Part,
+    cases: Part,
+    preprocessing: Sequence[Part],
+    loss: Part,
+    validate: Part,
+    train: Part,
+) -> Config:
+    """A config that trains. networks, cases: groups; see the functions of this file for them and the rest."""
+    optimizer = component(
+        "torch.optim.AdamW",
+        params="$@initial_network.parameters()",
+        lr="@learning_rate",
+        weight_decay="@weight_decay",
+    )
+    return [
+        {"_desc_": description},
+        options,
+        paths("outputs/training") | start(seed="@seed"),
+        networks,
+        cases | {"preprocessing_transforms": list(preprocessing)},
+        {"loss": loss, "optimizer": optimizer},
+        {"validate": validate},
+        {"train": train},
+        run("$@train#trainer.run()"),
+    ]
+
+
+def on_several_gpus(network: str, *, shuffle: bool = True) -> Config:
+    """The config that is laid over a training's, to train `network` in several processes."""
+    parallel = component(
+        "torch.nn.parallel.DistributedDataParallel",
+        module=network,
+        device_ids="$[@device] if @device.type == 'cuda' else None",
+    )
+    sampler = component(
+        "DistributedSampler", dataset="@train#dataset", even_divisible=True, shuffle=shuffle, seed="@seed"
+    )
+    device = "torch.device('cuda', int(os.environ['LOCAL_RANK'])) if torch.cuda.is_available() else torch.device('cpu')"
+    return [
+        {"device": f"${device}", "start#backend": "$'nccl' if @device.type == 'cuda' else 'gloo'"},
+        {"parallel_network": parallel, "train#trainer#network": "@parallel_network"},
+        {"train#sampler": sampler, "train#dataloader#sampler": "@train#sampler", "train#dataloader#shuffle": False},
+    ]

@@ -1,0 +1,90 @@
+"""The options of a run: which there are, what was given, and what they come to."""
+
+import difflib
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from monai.bundle import ConfigWorkflow, create_workflow
+from monai.utils import ensure_tuple
+
+from shared.errors import InputError
+
+# Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
+MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
+
+
+def running_workflow() -> Any:
+    """The ConfigWorkflow that is evaluating the caller, or None.
+
+    Found on the call stack, since MONAI gives the parts of a config no other way to the whole.
+    """
+    for frame in inspect.stack(0):
+        candidate = frame.frame.f_locals.get("self")
+        if isinstance(candidate, ConfigWorkflow):
+            return candidate
+    return None
+
+
+def config_files(workflow: Any) -> list[str]:
+    """The files that `workflow` is made of, in order; none where MONAI's create_workflow did not make it.
+
+    It keeps them nowhere, so they are read off the call of create_workflow, which every command and `load` go through.
+    """
+    for frame in inspect.stack(0):
+        values = frame.frame.f_locals
+        if frame.frame.f_code is create_workflow.__code__ and values["workflow_"] is workflow:
+            return list(ensure_tuple(values["config_file"]))
+    return []
+
+
+def check_options(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
+
+    Raises InputError for a top-level key that no file has, or a plain value of another type than the default.
+    """
+    for key, value in config.items():
+        if key in MONAI_KEYS:
+            continue
+        if key not in defaults:
+            close = difflib.get_close_matches(key, defaults, n=1)
+            plain = sorted(k for k, v in defaults.items() if not isinstance(v, dict) and k.isidentifier())
+            raise InputError(
+                f"--{key}", expected="an option of this bundle", got="one it does not know",
+                fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
+            )  # fmt: skip
+        default = defaults[key]
+        if not _same_kind(default, value):
+            raise InputError(
+                f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
+            )
+
+
+def resolved_config() -> dict[str, Any]:
+    """The config of this run with overrides applied and every plain option worked out; components as written."""
+    workflow = running_workflow()
+    if workflow is None:
+        return {}
+    config = {key: value for key, value in workflow.parser.config.items() if key != "_meta_"}
+    for key, value in config.items():
+        if isinstance(value, str) and value.startswith(("$", "@")):
+            content = workflow.parser.get_parsed_content(key)
+            if isinstance(content, str | int | float | bool | torch.device):
+                config[key] = str(content) if isinstance(content, torch.device) else content
+    return config
+
+
+def _same_kind(default: Any, value: Any) -> bool:
+    """Whether an override may stand for a default; text and expressions may stand for anything but a plain value."""
+    if isinstance(value, str) and value.startswith(("$", "@")):
+        return True
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int | float):
+        kinds = int if isinstance(default, int) else int | float
+        return isinstance(value, kinds) and not isinstance(value, bool)
+    if isinstance(default, list):
+        return isinstance(value, list | tuple)
+    return True

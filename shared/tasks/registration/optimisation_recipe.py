@@ -1,0 +1,97 @@
+"""The configs of a registration by an optimisation of each pair, from what is special about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.engine import recipe as common
+from shared.engine.recipe import Config, Part, component, function
+from shared.tasks.registration.recipe import (
+    FOUND_PAIRS,
+    ON_CPU,
+    PAIR,
+    SCORING,
+    SELECTED_PAIRS,
+    WRITING,
+    Registration,
+    reading_pairs,
+    split_with_labels,
+)
+
+ON_DEVICE = "$@network_def.to(@device)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """What is special about a registration by optimisation.
+
+    descriptions: by config. presets: the methods by name, the default first. parts: entries that presets refer to, of
+    which `weights_of` is the network that the weights are loaded into. alignment: options of how a pair is put onto
+    one grid. training: of that network.
+    """
+
+    descriptions: Mapping[str, str]
+    class_names: Sequence[str]
+    label_suffix: str
+    alignment: Part
+    parts: Part
+    presets: Part
+    weights_of: str
+    training: Registration
+
+    def configs(self) -> dict[str, Config]:
+        return {"inference": self._inference(), "evaluate": self._evaluate(), **self.training.training_configs()}
+
+    def _inference(self) -> Config:
+        forms = {
+            "warp": function("shared.tasks.registration.onnx_forms.Warp"),
+            "gather": function("shared.tasks.registration.onnx_forms.Warp", gather=True),
+        }
+        return self._over_cases(
+            description=self.descriptions["inference"],
+            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
+            places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
+            network=self._methods() | common.in_runtime(ON_DEVICE, forms),
+            cases=FOUND_PAIRS,
+            report=WRITING,
+        )
+
+    def _evaluate(self) -> Config:
+        classes = {"class_names": list(self.class_names)}
+        return self._over_cases(
+            description=self.descriptions["evaluate"],
+            options=split_with_labels(self.label_suffix) | classes | self._registering(),
+            places=common.paths("outputs/evaluation", weights=common.MODEL),
+            network=self._methods() | {"network": ON_DEVICE},
+            cases=SELECTED_PAIRS,
+            report=SCORING,
+        )
+
+    def _over_cases(self, **groups: Any) -> Config:
+        """Pairs are registered as the loader takes them, so that its workers do several at once."""
+        registering = component(
+            "shared.tasks.registration.inferer.RegisterPaird", network="@network", inferer="@inferer", device="@device"
+        )
+        inference = {
+            "inferer": component("SimpleInferer"),
+            "registering": registering,
+            "registered": common.case_dataset("@dataset", "@registering"),
+            "dataloader": common.case_loader("@registered", "@workers"),
+            "postprocessing": ON_CPU,
+        }
+        prepared = function("shared.tasks.registration.inferer.prepare_registered")
+        return common.over_cases(
+            **groups,
+            preprocessing=reading_pairs(),
+            inference=inference,
+            weights_of=self.weights_of,
+            evaluator={"network": "$torch.nn.Identity()", "prepare_batch": prepared},
+        )
+
+    def _methods(self) -> Part:
+        presets = {name: f"@{name}" for name in self.presets}
+        chosen = component("shared.tasks.registration.optimising.preset", name="@preset", presets=presets)
+        return self.parts | self.presets | {"network_def": chosen}
+
+    def _registering(self) -> Part:
+        return self.alignment | {"preset": next(iter(self.presets)), "workers": 0, "device": common.DEVICE}

@@ -1,0 +1,156 @@
+"""The configs of a segmentation, from what is special about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.engine import recipe as common
+from shared.engine import training_recipe as learning
+from shared.engine.recipe import Config, Part, component, compose, function
+
+NUM_CLASSES = "$len(@class_names)"
+TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation:
+    """What is special about a segmentation.
+
+    descriptions: by config. network: its network_def without channels; volumes (spatial_dims 3) are put upright and
+    resampled to the option pixdim, pictures (2) stay as they are. label_values: what label files hold in place of class
+    ids. grid, tiling, training_options: options of every config, of inference and evaluation, of training; grid has
+    "roi_size", tiling has "overlap". flips: arguments of the FlipInferer. shift: transforms that take a prediction onto
+    the labels' grid. folds: whether --fold chooses another split. augmentation: entries of "train", the list
+    "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image.
+    """
+
+    descriptions: Mapping[str, str]
+    network: Part
+    class_names: Sequence[str]
+    grid: Part
+    tiling: Part
+    flips: Part
+    training_options: Part
+    augmentation: Part
+    loss: Part
+    key_metric: Part
+    channels: int = 1
+    label_values: Sequence[int] = ()
+    shift: Sequence[Part] = ()
+    include_background: bool = False
+    folds: bool = False
+    several_crops: bool = False
+
+    def configs(self) -> dict[str, Config]:
+        return {
+            "inference": self._inference(),
+            "evaluate": self._evaluate(),
+            "train": self._train(),
+            "multi_gpu_train": learning.on_several_gpus("@initial_network"),
+        }
+
+    def _inference(self) -> Config:
+        options = {"class_names": list(self.class_names), "resume": False}
+        return self._over_cases(
+            "inference", options, "outputs", reading=[], cases=common.FOUND, report=common.writing(self._task("Writer"))
+        )
+
+    def _evaluate(self) -> Config:
+        cases = component("shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", **self._split())
+        return self._over_cases(
+            "evaluate", common.SPLIT | self._fold() | self._labels(), "outputs/evaluation",
+            reading=[self._reading_labels()], cases=cases, report=common.scoring(self._task("Scorer")),
+        )  # fmt: skip
+
+    def _over_cases(
+        self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part
+    ) -> Config:
+        network = common.in_runtime(common.on_device(self._dims), {"raw": function("shared.engine.forms.Form")})
+        return common.over_cases(
+            description=self.descriptions[name],
+            options=options | self._seen() | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
+            places=common.paths(output_dir, weights=common.MODEL, **common.RUNTIME_PATHS),
+            network={"network_def": common.with_channels(self.network)} | network,
+            preprocessing=self._preprocessing("image", "bilinear", reading),
+            cases=cases,
+            report=report,
+            inference=self._inferring(),
+        )
+
+    def _train(self) -> Config:
+        cases = component("shared.images.cases.split_cases", dataset_dir="@dataset_dir", **self._split())
+        options = self._labels() | learning.begun() | self._fold() | self.training_options
+        discrete = component("AsDiscreted", keys=["pred", "label"], argmax=[True, False], to_onehot=NUM_CLASSES)
+        return learning.training(
+            description=self.descriptions["train"],
+            options=options | self._seen() | learning.computing(),
+            networks=learning.networks(common.with_channels(self.network), common.on_device(self._dims)),
+            cases={"cases": cases},
+            preprocessing=self._preprocessing(["image", "label"], ["bilinear", "nearest"], [self._reading_labels()]),
+            loss=self.loss,
+            validate=learning.validation(
+                inferer=TILES | {"overlap": 0.5},
+                postprocessing=compose(*self.shift, discrete),
+                key_metric=self.key_metric,
+            ),
+            train=learning.training_loop(self._training_data()),
+        )
+
+    def _inferring(self) -> Part:
+        back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
+        restored = [back] if self._dims == 3 else []
+        discrete = component("AsDiscreted", keys="pred", argmax=True)
+        return {
+            "inferer": component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES),
+            "postprocessing": compose(*restored, *self.shift, discrete),
+        }
+
+    def _training_data(self) -> Part:
+        times, once = (" * @crops_per_image", {"hash_as_key": True}) if self.several_crops else ("", {})
+        dataset = component(
+            "shared.engine.datasets.SeededCacheDataset", data="$@cases['training']" + times,
+            transform="@train#preprocessing", seed="@seed", **once,
+        )  # fmt: skip
+        changed = component("Compose", transforms="$@preprocessing_transforms + @train#augmentation")
+        return self.augmentation | {"preprocessing": changed, "dataset": dataset, "dataloader": learning.train_loader()}
+
+    def _preprocessing(self, keys: str | list[str], modes: str | list[str], reading: Sequence[Part]) -> list[Part]:
+        """The transforms of `keys`, the image alone or with its label, of which `reading` reads the label."""
+        read = component(
+            "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels"
+        )
+        upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
+        spaced = component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)
+        scaled = component(
+            "ScaleIntensityRangePercentilesd", keys="image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True,
+            channel_wise=True,
+        )  # fmt: skip
+        normal = component("NormalizeIntensityd", keys="image", channel_wise=True)
+        return [read, *reading, *([upright, spaced] if self._dims == 3 else []), scaled, normal]
+
+    def _reading_labels(self) -> Part:
+        values = {"values": "@label_values"} if self.label_values else {}
+        return component(
+            "shared.images.checking.ReadLabeld", keys="label", image_key="image", num_classes=NUM_CLASSES, **values
+        )
+
+    def _task(self, role: str) -> Part:
+        background = {"include_background": True} if self.include_background else {}
+        target = f"shared.tasks.segmentation.results.Segmentation{role}"
+        return component(target, output_dir="@output_dir", class_names="@class_names", **background)
+
+    @property
+    def _dims(self) -> int:
+        return int(self.network["spatial_dims"])
+
+    def _seen(self) -> Part:
+        return {"channels": self.channels} | self.grid
+
+    def _labels(self) -> Part:
+        values = {"label_values": list(self.label_values)} if self.label_values else {}
+        return {"class_names": list(self.class_names)} | values
+
+    def _fold(self) -> Part:
+        return {"fold": 0} if self.folds else {}
+
+    def _split(self) -> Part:
+        return common.SPLIT_BY | ({"fold": "@fold"} if self.folds else {})
