@@ -76,7 +76,8 @@ def test_a_count_is_a_whole_number() -> None:
 def config(tmp_path: Path) -> str:
     """The file of a config that starts, and does nothing."""
     return write(tmp_path / "configs" / "inference.json", {
-        "start": {"_target_": "shared.bundle.start"}, "max_epochs": 200, "train": {"sampler": None, "size": 1},
+        "start": {"_target_": "shared.bundle.start", "bundle_root": "."},
+        "max_epochs": 200, "train": {"sampler": None, "size": 1},
         "initialize": ["$@start"], "run": ["$@train"],
     })  # fmt: skip
 

@@ -50,7 +50,8 @@ class Instances:
 
     def _evaluate(self) -> Config:
         cases = component(
-            "shared.tasks.instances.cases.select_instances", dataset_dir="@dataset_dir", part="@part", **common.SPLIT_BY,
+            "shared.tasks.instances.cases.select_instances", dataset_dir="@dataset_dir", part="@part",
+            **common.SPLIT_BY,
             fold="@fold",
         )  # fmt: skip
         places = common.paths("outputs/evaluation", groups="$str(@dataset_dir) + '/index.csv'")

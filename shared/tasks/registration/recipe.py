@@ -118,7 +118,8 @@ class Registration:
 
     def _train(self) -> Config:
         both_ways = component(
-            "shared.tasks.registration.learner.BothWays", network="@initial_network", back="@symmetric", stride="@loss_stride",
+            "shared.tasks.registration.learner.BothWays", network="@initial_network", back="@symmetric",
+            stride="@loss_stride",
             **self.learning,
         )  # fmt: skip
         options = self.training_options | self.alignment | self.likeness | learning.computing()
