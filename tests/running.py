@@ -4,9 +4,11 @@ What several tests assert is here, too.
 """
 
 import importlib.util
+import json
 import os
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,10 +20,14 @@ import onnxruntime
 import pytest
 import tifffile
 import torch
+import torch.distributed
+import torch.multiprocessing
+from ignite.engine import Engine
 from monai.bundle import create_workflow
 from PIL import Image
 from torch import nn
 
+from shared.engine.cases import CaseReport, CaseTask
 from shared.errors import input_error_behind
 from shared.files import read_table
 
@@ -63,6 +69,76 @@ def script(name: str) -> ModuleType:
 def environment_of(checkout: Path = ROOT) -> dict[str, str]:
     """In which a checkout's scripts run without its being installed."""
     return {**os.environ, "PYTHONPATH": str(checkout)}
+
+
+def in_processes(count: int, work: Callable[..., object], *arguments: Any) -> None:
+    """Call `work` with `arguments` in `count` processes that share a process group, as under torchrun.
+
+    work: a function of a module, not one made in a function; it and its arguments are pickled.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        store = f"file://{folder}/store"
+        torch.multiprocessing.spawn(_in_group, (count, store, work, arguments), nprocs=count)
+
+
+def _in_group(rank: int, count: int, store: str, work: Callable[..., object], arguments: Sequence[Any]) -> None:
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=count)
+    try:
+        work(*arguments)
+    finally:
+        if torch.distributed.is_initialized():  # a bundle may end it itself
+            torch.distributed.destroy_process_group()
+
+
+def report_results(make_task: Callable[[Path], CaseTask], results: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Hand results to the task of `folder`, as the engine of a bundle hands them on: a `CaseReport` without networks.
+
+    results: what a `CaseTask` takes, with "files" and "network_seconds".
+    """
+    by_case = {result["case"]: result for result in results}
+    report = CaseReport([{"case": case} for case in by_case], make_task(folder), output_dir=folder)
+
+    def step(engine: Any, batch: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        engine.state.files, engine.state.network_seconds = batch[0]["files"], batch[0]["network_seconds"]
+        return batch
+
+    engine = Engine(step)
+    report.attach(engine)
+    engine.run([[by_case[case["case"]]] for case in report.pending], max_epochs=1)
+    report.finish()
+
+
+def assert_same_results(folder: Path, other: Path) -> None:
+    """That two folders hold the same files of the same content, seconds aside.
+
+    Of NIfTI files array and affine are compared, of pictures the pixels, of tables and JSON the values.
+    """
+    names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (folder, other)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        read = CONTENT[name.rpartition(".")[2]]
+        for part, expected in zip(read(folder / name), read(other / name), strict=True):
+            np.testing.assert_equal(part, expected, err_msg=name)
+
+
+def _volume(path: Path) -> list[np.ndarray | None]:
+    image = nib.Nifti1Image.from_filename(path)
+    return [np.asarray(image.dataobj), image.affine]
+
+
+def _without_seconds(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_without_seconds(part) for part in content]
+    return {k: v for k, v in content.items() if k != "seconds"} if isinstance(content, dict) else content
+
+
+# How `assert_same_results` reads a file, by its ending.
+CONTENT: dict[str, Callable[[Path], Sequence[Any]]] = {
+    "gz": _volume,
+    "png": lambda path: [read_picture(path)],
+    "csv": lambda path: _without_seconds(read_table(path)),
+    "json": lambda path: [_without_seconds(json.loads(path.read_text(encoding="utf-8")))],
+}
 
 
 def read_picture(path: Path) -> np.ndarray:

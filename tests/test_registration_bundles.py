@@ -1,7 +1,11 @@
 """The registration bundles: the physical truth of their results, what they refuse, and that they learn."""
 
+import builtins
 import csv
+import io
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ import torch
 from PIL import Image
 
 from shared.files import read_table
-from tests.running import assert_ended_with_a_line, refused_here, run_here
+from tests.running import assert_ended_with_a_line, assert_same_results, in_processes, refused_here, run_here
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BRAIN, HIPPOCAMPUS = BUNDLES / "brain_mr_voxelmorph_registration", BUNDLES / "hippocampus_mr_voxelmorph_registration"
@@ -164,6 +168,35 @@ def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
     by_label = {key: value for key, value in scored[0].items() if key.startswith("dice_after_")}
     assert float(scored[0]["dice_after"]) == pytest.approx(np.mean([float(v) for v in by_label.values()]), abs=1e-3)
     assert "dice_after_left_hippocampus" in by_label
+
+
+@each_bundle
+@pytest.mark.parametrize("config", ["inference", "evaluate"])
+def test_two_processes_share_the_pairs_and_report_what_one_does(
+    bundle: Path, pair: list[Path], config: str, tmp_path: Path
+) -> None:
+    run_here(bundle, tmp_path / "one", config)
+    in_processes(2, run_here, bundle, tmp_path / "two", config)
+    assert_same_results(tmp_path / "one", tmp_path / "two")
+
+
+@each_bundle
+def test_the_files_of_a_pair_are_opened_once(
+    bundle: Path, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: Counter[str] = Counter()
+    for library, name in ((builtins, "open"), (io, "open"), (sitk, "ReadImage")):
+        monkeypatch.setattr(library, name, partial(_counted, opened, getattr(library, name)))
+    run_here(bundle, tmp_path / "out")
+    samples = {name: count for name, count in opened.items() if name.endswith(".nii.gz")}
+    assert len(samples) == 2 * 4  # two pairs with their labels
+    assert set(samples.values()) == {1}
+
+
+def _counted(opened: Counter[str], opens: Callable, path: Any, *arguments: Any, **options: Any) -> Any:
+    if isinstance(path, str | Path) and (BUNDLES in Path(path).resolve().parents):
+        opened[str(Path(path).resolve())] += 1
+    return opens(path, *arguments, **options)
 
 
 def small(bundle: Path, tmp_path: Path, **options: Any) -> Path:

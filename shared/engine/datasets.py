@@ -1,6 +1,6 @@
 """Datasets that make a run reproducible, and one that survives bad cases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +56,19 @@ class CaseDataset(Dataset):
     data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened; besides what it returns, a
     sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": the
     InputError}, so that the others still run. files: keys that a case may have; those of labels are read as ids.
+    data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
     """
 
-    def __init__(self, data: Sequence, transform: Any, *, files: Sequence[str] = FILES) -> None:
+    def __init__(self, data: Sequence | Dataset, transform: Any, *, files: Sequence[str] = FILES) -> None:
         super().__init__(data, transform)
         self.files = list(files)
 
     def _transform(self, index: int) -> Any:
         case = self.data[index]
+        if "error" in case:
+            return case
         try:
-            opened = {key: opened_file(case[key], as_ids=key.endswith("label")) for key in self.files if key in case}
+            opened = {} if "files" in case else opened_files(case, self.files)
             return {**self.transform({**case, **opened}), **({"files": opened} if opened else {})}
         except Exception as error:  # MONAI wraps what a transform raises
             known = input_error_behind(error)
@@ -77,6 +80,11 @@ class CaseDataset(Dataset):
 def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:
     """`image`, read if it is a path (see `read_image`)."""
     return image if isinstance(image, ImageFile) else read_image(image, as_ids=as_ids)
+
+
+def opened_files(case: Mapping[str, Any], keys: Sequence[str] = FILES) -> dict[str, ImageFile]:
+    """Those of a case's files that `keys` name, each read if it is a path; labels are read as ids."""
+    return {key: opened_file(case[key], as_ids=key.endswith("label")) for key in keys if key in case}
 
 
 def collate_case(batch: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,43 +12,42 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 import torch
-from monai.data import MetaTensor
 from torch import Tensor
 
 from shared.errors import InputError, one_line
 from shared.files import write_atomically
-from shared.images.reading import is_raster
+from shared.images.file import ImageFile
 
 LARGEST_SKEW = 1e-3  # the cosine between two axes; float32 headers have some 1e-6
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
-def to_itk(image: MetaTensor) -> sitk.Image:
-    """One channel (1, *S) as ITK has it: a picture or a volume of one slice becomes a 2-D image.
+def to_itk(file: ImageFile) -> sitk.Image:
+    """The first channel of an image as ITK has it: a picture or a volume of one slice becomes a 2-D image.
 
     ITK cannot read the displacement field of a one-slice volume, so a slice is taken for a 2-D image with direction
     identity, origin zero and its spacing in the plane. A picture's columns are x.
     Raises InputError where the axes of a volume are not at right angles.
     """
-    array, affine = image[0].numpy(), np.asarray(image.affine, dtype=float)
-    if is_raster(image.meta["filename_or_obj"]):
-        return sitk.GetImageFromArray(array)
-    spacing = nib.affines.voxel_sizes(affine)
+    if file.is_raster:
+        return sitk.GetImageFromArray(file.values[0])
+    array = file.values[0].reshape((*file.shape, 1)[:3])  # a file of two dimensions is a volume of one slice
+    spacing = nib.affines.voxel_sizes(file.affine)
     if 1 in array.shape:
         thin = array.shape.index(1)
         plane = sitk.GetImageFromArray(array.squeeze(thin).T)
         plane.SetSpacing(np.delete(spacing, thin).tolist())
         return plane
-    direction = RAS_TO_LPS @ affine[:3, :3] / spacing
+    direction = RAS_TO_LPS @ file.affine[:3, :3] / spacing
     skew = np.abs(direction.T @ direction - np.eye(3)).max()
     if skew > LARGEST_SKEW:
         raise InputError(
-            image.meta["filename_or_obj"], expected="a grid of right angles, as ITK needs it",
+            file.path, expected="a grid of right angles, as ITK needs it",
             got=f"axes whose cosine is {skew:.2g}", fix="resample it",
         )  # fmt: skip
     volume = sitk.GetImageFromArray(array.T)
     volume.SetSpacing(spacing.tolist())
-    volume.SetOrigin((RAS_TO_LPS @ affine[:3, 3]).tolist())
+    volume.SetOrigin((RAS_TO_LPS @ file.affine[:3, 3]).tolist())
     volume.SetDirection(direction.ravel().tolist())
     return volume
 
@@ -86,6 +85,7 @@ def after_affine(field: sitk.Image, affine: sitk.Transform, grid: sitk.Image) ->
 
 
 def identity(image: sitk.Image) -> sitk.Transform:
+    """The transform that leaves every point of an image where it is."""
     return sitk.Transform(image.GetDimension(), sitk.sitkIdentity)
 
 
@@ -109,6 +109,11 @@ def grid_of(size: Sequence[int], matrix: np.ndarray) -> sitk.Image:
 def resample(moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform, *, nearest: bool = False) -> sitk.Image:
     """`moving` on `grid`, sampled where `transform` sends each of its points; outside it is 0."""
     return sitk.Resample(moving, grid, transform, sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear, 0.0)
+
+
+def as_stored(field: sitk.Image) -> sitk.Image:
+    """An ITK field with the vectors that its file holds, which are of float32."""
+    return sitk.Cast(sitk.Cast(field, sitk.sitkVectorFloat32), sitk.sitkVectorFloat64)
 
 
 def write_field(path: str | Path, field: sitk.Image) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.engine.summary import summarise
 from shared.files import write_atomically
+from shared.images.reading import read_image
 from shared.spatial.itk import displacement_from_itk, read_field
 from shared.tasks.registration.pictures import draw_ablation, upright
 
@@ -85,7 +86,7 @@ def write_report(
         field = displacement_from_itk(read_field(case / "displacement.nii.gz"))
         caption = f"Dice {done.figure('dice_after'):.3f}, folds {done.figure('folds_percent'):.3g} %"
         columns[name] = (_voxels(case / "moved.nii.gz"), field, done.determinants()[0], caption)
-        orientation = upright(case / "moved.nii.gz")
+        orientation = upright(read_image(case / "moved.nii.gz"))
     draw_ablation(folder / "nodeo_figure4.png", columns, orientation=orientation, images=images)
     shown = ("dice_before", "dice_after", "folds_percent", "sd_log_jacobian")
     effects = [

@@ -116,6 +116,18 @@ def test_a_file_is_read_once_and_goes_with_its_case(tmp_path: Path) -> None:
     assert batch["files"] is sample["files"]
 
 
+def test_a_dataset_of_cases_that_are_open_reads_none_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.array([[1, 2]], dtype=np.uint8)).save(path)
+    cases = [{"case": "a", "image": str(path)}, {"case": "b", "image": str(tmp_path / "missing.png")}]
+    outer = CaseDataset(CaseDataset(cases, ReadCased("image", spatial_dims=2)), lambda data: {**data, "seen": True})
+    good, bad = outer[0], outer[1]
+    assert good["files"]["image"].path == path
+    assert (good["image"].shape, good["seen"]) == ((1, 1, 2), True)
+    assert isinstance(bad["error"], InputError)
+    assert "seen" not in bad
+
+
 def test_any_other_error_is_raised() -> None:
     with pytest.raises(RuntimeError) as caught:  # MONAI's wrapping
         CaseDataset([{"image": "odd"}], Compose([Read("image")]), files=())[0]

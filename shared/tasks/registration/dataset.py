@@ -1,9 +1,9 @@
 """The data set of a registration's training: pairs drawn at random from images."""
 
-from typing import Any
-
 import numpy as np
 from monai.data import Dataset
+from monai.transforms import Compose
+from torch import Tensor
 
 
 class PairDataset(Dataset):
@@ -13,7 +13,7 @@ class PairDataset(Dataset):
     and, with labels, {"moving_label", "fixed_label"}; its two images are different ones. length: samples an epoch.
     """
 
-    def __init__(self, images: Dataset, transform: Any, *, length: int, seed: int) -> None:
+    def __init__(self, images: Dataset, transform: Compose, *, length: int, seed: int) -> None:
         super().__init__(range(length), transform)
         self.images = images
         self.seed = seed
@@ -22,7 +22,7 @@ class PairDataset(Dataset):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def _transform(self, index: int) -> Any:
+    def _transform(self, index: int) -> dict[str, Tensor]:
         draw, augmentation = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(2).tolist()
         chosen = np.random.default_rng(draw).choice(len(self.images), 2, replace=False).tolist()
         sample = {}

@@ -79,8 +79,7 @@ class RegistrationInferer(Inferer):
 class RegisterPaird(Transform):
     """Give "pred", the displacement (D, *S) of "image", (2, *S), by `inferer` and `network`, and its "network_seconds".
 
-    As a transform it runs in the workers of a DataLoader: several pairs are registered side by side. What carries an
-    "error" (see `CaseDataset`) is handed on.
+    As a transform it runs in the workers of a DataLoader: several pairs are registered side by side.
     """
 
     def __init__(self, network: Any, inferer: Inferer, device: str | torch.device = "cpu") -> None:
@@ -89,8 +88,6 @@ class RegisterPaird(Transform):
         self.device = device
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        if "error" in data:
-            return dict(data)
         started = time.perf_counter()
         pair = convert_to_tensor(data["image"])[None].to(self.device)  # a MetaTensor would triple the time of a step
         with torch.no_grad():

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 
 from shared.files import write_atomically
-from shared.images.reading import is_raster
+from shared.images.file import ImageFile
 from shared.tasks.registration.transforms import axes_toward
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Axes toward the patient's left, front and head: the right is then shown on the left, as radiologists look.
 RADIOLOGICAL = ("L", "A", "S")
@@ -135,12 +138,12 @@ def draw_ablation(
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100))
 
 
-def upright(path: str | Path) -> np.ndarray:
+def upright(file: ImageFile) -> np.ndarray:
     """How the axes of an image are to be turned for the usual view: nibabel's orientation (D, 2).
 
     Toward the patient's left, front and head, of a slice those two that it has; of a picture, from the bottom up.
     """
-    return np.array([[0, 1], [1, -1]]) if is_raster(path) else axes_toward(path, RADIOLOGICAL)
+    return np.array([[0, 1], [1, -1]]) if file.is_raster else axes_toward(file, RADIOLOGICAL)
 
 
 def _turn(array: np.ndarray, orientation: np.ndarray | None) -> np.ndarray:
@@ -176,12 +179,12 @@ def _scaled(image: np.ndarray) -> np.ndarray:
     return np.clip((image - low) / max(high - low, 1e-6), 0, 1)
 
 
-def _outline(axes: Any, labels: np.ndarray) -> None:
+def _outline(axes: "Axes", labels: np.ndarray) -> None:
     for label in np.unique(labels[labels > 0]):
         axes.contour(labels == label, levels=[0.5], colors=[f"C{int(label) % 10}"], linewidths=0.6)
 
 
-def _draw_grid(axes: Any, displacement: np.ndarray, cut: int | None) -> None:
+def _draw_grid(axes: "Axes", displacement: np.ndarray, cut: int | None) -> None:
     """Where the lines of a regular grid on the fixed image come from in the moving one, as seen in the plane."""
     inside = [axis for axis in range(len(displacement)) if axis != cut]
     across, up = (_plane(displacement[axis], cut) for axis in inside)

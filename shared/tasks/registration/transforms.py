@@ -1,6 +1,7 @@
 """Reading a pair of images onto one grid, which is what registration networks look at."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
+from shared.engine.datasets import opened_files
 from shared.errors import InputError
 from shared.images.checking import check_intensities, match_channels
-from shared.images.reading import is_raster, read_image
+from shared.images.file import ImageFile
 from shared.spatial.itk import from_itk, grid_of, identity, matrix_of_grid, resample, to_itk
+from shared.tasks.registration.cases import IMAGES, LABELS
 
 ALIGNMENTS = ("none", "centre", "rigid", "affine")
 # Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
@@ -25,14 +28,15 @@ LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, a
 
 
 class ReadPaird(Transform):
-    """Read "moving" and "fixed" into "image": (2, *S), both on one grid, which is that of the fixed image in RAS.
+    """Make of "moving" and "fixed", paths or `ImageFile`s, "image": (2, *S), on the grid of the fixed image in RAS.
 
     S = (x, y[, z]): a picture's columns come first, and a slice stored as a volume becomes the plane it is. Colour
     becomes luminance. pixdim: the spacing of the grid in mm, where the image has one; None keeps that
     of the fixed image. "grid", (D + 1, D + 1), is the matrix from voxels of the grid to points, in mm as ITK has them.
     alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
     "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
-    With "moving_label" and "fixed_label" also "label": (2, *S), their ids there.
+    With "moving_label" and "fixed_label" also "label": (2, *S), their ids on that grid. The four keys themselves are
+    left out of the result.
     Raises InputError for an image that cannot be used or has other than `spatial_dims` dimensions (None: the same in
     both will do), or an unknown alignment.
     """
@@ -49,29 +53,28 @@ class ReadPaird(Transform):
             )
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        moving, fixed = (read_for_itk(data[key]) for key in ("moving", "fixed"))
+        files = opened_files(data, (*IMAGES, *LABELS))
+        moving, fixed = (image_for_itk(files[key]) for key in IMAGES)
         if self.spatial_dims is not None:
-            check_plane_or_volume(fixed, data["fixed"], self.spatial_dims)
+            check_plane_or_volume(fixed, files["fixed"].path, self.spatial_dims)
         if moving.GetDimension() != fixed.GetDimension():
             raise InputError(
-                data["moving"], expected=f"{fixed.GetDimension()} dimensions, as {data['fixed']}",
+                files["moving"].path, expected=f"{fixed.GetDimension()} dimensions, as {files['fixed'].path}",
                 got=moving.GetDimension(), fix="give two slices or two volumes",
             )  # fmt: skip
         initial = align(moving, fixed, self.alignment)
-        grid = working_grid(data["fixed"], self.pixdim)
+        grid = working_grid(files["fixed"], self.pixdim)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
         if float(channels[0].amin()) == float(channels[0].amax()):
             raise InputError(
-                data["moving"], expected=f"an image that overlaps {data['fixed']}", got="one that is elsewhere",
-                fix="check the affines, or add --affine rigid",
+                files["moving"].path, expected=f"an image that overlaps {files['fixed'].path}",
+                got="one that is elsewhere", fix="check the affines, or add --affine rigid",
             )  # fmt: skip
-        image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(data["fixed"])})
-        out = {**data, "image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
-        if "moving_label" in data and "fixed_label" in data:
-            labels = (
-                (read_for_itk(data["moving_label"], as_ids=True), initial),
-                (read_for_itk(data["fixed_label"], as_ids=True), identity(grid)),
-            )
+        image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(files["fixed"].path)})
+        out = {key: value for key, value in data.items() if key not in files}
+        out |= {"image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
+        if all(key in files for key in LABELS):
+            labels = ((to_itk(files[key]), t) for key, t in zip(LABELS, (initial, identity(grid))))
             out["label"] = torch.cat([from_itk(resample(label, grid, t, nearest=True)) for label, t in labels])
         return out
 
@@ -84,27 +87,27 @@ class ReadSubjectd(Transform):
         self.spatial_dims = spatial_dims
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        image = read_for_itk(data["image"])
+        files = opened_files(data, ("image", "label"))
+        image = image_for_itk(files["image"])
         if self.spatial_dims is not None:
-            check_plane_or_volume(image, data["image"], self.spatial_dims)
-        grid = working_grid(data["image"], self.pixdim)
+            check_plane_or_volume(image, files["image"].path, self.spatial_dims)
+        grid = working_grid(files["image"], self.pixdim)
         out = {**data, "image": from_itk(resample(image, grid, identity(grid)))}
-        if "label" in data:
-            label = read_for_itk(data["label"], as_ids=True)
-            out["label"] = from_itk(resample(label, grid, identity(grid), nearest=True))
+        if "label" in files:
+            out["label"] = from_itk(resample(to_itk(files["label"]), grid, identity(grid), nearest=True))
         return out
 
 
-def working_grid(path: str, pixdim: float | None = None) -> sitk.Image:
+def working_grid(file: ImageFile, pixdim: float | None = None) -> sitk.Image:
     """The grid of an image with its axes in the order and direction of RAS, or those two of them that a slice has.
 
     pixdim: its spacing in mm; None keeps that of the image. The outer faces of its voxels stay where they are, as far
     as whole voxels can. That of a picture is the picture's.
     """
-    image = read_for_itk(path)
-    if is_raster(path):
+    image = to_itk(file)
+    if file.is_raster:
         return image
-    turn = axes_toward(path, ("R", "A", "S"))
+    turn = axes_toward(file, ("R", "A", "S"))
     matrix = matrix_of_grid(image) @ nib.orientations.inv_ornt_aff(turn, image.GetSize())
     size = np.array(image.GetSize())[turn[:, 0].argsort()]
     spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
@@ -117,20 +120,20 @@ def working_grid(path: str, pixdim: float | None = None) -> sitk.Image:
     return grid_of(size.astype(int).tolist(), matrix)
 
 
-def axes_toward(path: str | Path, codes: Sequence[str]) -> np.ndarray:
+def axes_toward(file: ImageFile, codes: Sequence[str]) -> np.ndarray:
     """How the axes of a NIfTI image or DICOM series are to be turned toward `codes`: nibabel's orientation (D, 2).
 
     codes: a letter each of R or L, A or P, S or I. A slice is turned toward those two that it has.
     """
-    image = _volume(path)
+    shape = (*file.shape, 1)[:3]
     wanted = nib.orientations.axcodes2ornt(codes)
-    turn = nib.orientations.ornt_transform(nib.io_orientation(np.asarray(image.affine)), wanted)
-    if 1 in image.shape[1:]:
-        turn = np.delete(turn, image.shape[1:].index(1), axis=0)
+    turn = nib.orientations.ornt_transform(nib.io_orientation(file.affine), wanted)
+    if 1 in shape:
+        turn = np.delete(turn, shape.index(1), axis=0)
     return np.stack([turn[:, 0].argsort().argsort(), turn[:, 1]], axis=1).astype(int)
 
 
-def check_plane_or_volume(image: sitk.Image, path: str, spatial_dims: int) -> None:
+def check_plane_or_volume(image: sitk.Image, path: Path, spatial_dims: int) -> None:
     """Raise InputError for a volume where a plane, `spatial_dims` 2, is wanted, or the other way round."""
     if image.GetDimension() != spatial_dims:
         raise InputError(
@@ -139,22 +142,11 @@ def check_plane_or_volume(image: sitk.Image, path: str, spatial_dims: int) -> No
         )  # fmt: skip
 
 
-def read_for_itk(path: str, *, as_ids: bool = False) -> sitk.Image:
-    """One image of a pair, or with `as_ids` its label map, as ITK has it. Raises InputError where it is unusable."""
-    image = _volume(path, as_ids=as_ids)
-    if as_ids:
-        return to_itk(image)
-    image = match_channels(image, path, 1)
-    check_intensities(image, path)
-    return to_itk(image)
-
-
-def _volume(path: str | Path, *, as_ids: bool = False) -> MetaTensor:
-    """What `read_image` gives; a NIfTI file of two dimensions is a volume of one slice."""
-    image = read_image(path, as_ids=as_ids)
-    if image.ndim == 3 and not is_raster(path):
-        image = image.unsqueeze(-1)  # type: ignore[assignment]  # of a MetaTensor it is one
-    return image
+def image_for_itk(file: ImageFile) -> sitk.Image:
+    """An image of a pair as ITK has it, gray. Raises InputError where it has no contrast, or NaN or Inf."""
+    gray = match_channels(file, 1)
+    check_intensities(gray, file.path)
+    return to_itk(replace(file, values=gray.numpy()))
 
 
 def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:

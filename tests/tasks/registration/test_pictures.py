@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from shared.images.reading import read_image
 from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
 
 SIZE = (20, 14, 10)
@@ -69,11 +70,11 @@ def stored(path: Path, codes: str, size: tuple[int, ...]) -> np.ndarray:
 
 def test_upright_is_toward_the_patients_left_front_and_head_and_of_pictures_from_the_bottom_up(tmp_path: Path) -> None:
     stored(tmp_path / "volume.nii", "RAS", (4, 5, 6))
-    np.testing.assert_array_equal(upright(tmp_path / "volume.nii"), [[0, -1], [1, 1], [2, 1]])
+    np.testing.assert_array_equal(upright(read_image(tmp_path / "volume.nii")), [[0, -1], [1, 1], [2, 1]])
     stored(tmp_path / "slice.nii", "LIA", (4, 5, 1))  # columns to the left, rows from the head down
-    np.testing.assert_array_equal(upright(tmp_path / "slice.nii"), [[0, 1], [1, -1]])
+    np.testing.assert_array_equal(upright(read_image(tmp_path / "slice.nii")), [[0, 1], [1, -1]])
     Image.new("L", (4, 5)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(upright(tmp_path / "a.png"), [[0, 1], [1, -1]])
+    np.testing.assert_array_equal(upright(read_image(tmp_path / "a.png")), [[0, 1], [1, -1]])
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "PIR", "SAL", "IRP"])
@@ -84,7 +85,7 @@ def test_nibabel_turns_the_whole_file_as_upright_turns_its_array(
     array = stored(tmp_path / "a.nii", codes, size)
     turn = nib.orientations.ornt_transform(nib.orientations.axcodes2ornt(codes), nib.orientations.axcodes2ornt("LAS"))
     expected = nib.Nifti1Image.from_filename(tmp_path / "a.nii").as_reoriented(turn).get_fdata()
-    given = nib.apply_orientation(array.squeeze(), upright(tmp_path / "a.nii"))
+    given = nib.apply_orientation(array.squeeze(), upright(read_image(tmp_path / "a.nii")))
     np.testing.assert_array_equal(given, expected.squeeze())
 
 
@@ -98,7 +99,7 @@ def test_a_displacement_toward_the_patients_left_is_drawn_toward_the_left_of_the
     displacement = np.zeros((fixed.ndim, *fixed.shape))
     displacement[axis] = 2 if codes[axis] == "L" else -2
     images = dict.fromkeys(("fixed", "moving", "moved"), fixed)
-    orientation = upright(tmp_path / "a.nii")
+    orientation = upright(read_image(tmp_path / "a.nii"))
     draw_registration(tmp_path / "a.png", images, displacement, np.ones(fixed.shape), orientation=orientation)
     axes: Any = figures[0].axes
     panel = axes[5]

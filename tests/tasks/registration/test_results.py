@@ -1,6 +1,8 @@
 """What is written of a registered pair is what SimpleITK makes of it, on the fixed image's own grid."""
 
 import json
+import pickle
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,14 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
+from shared.engine.cases import CaseTask
+from shared.engine.datasets import opened_files
 from shared.errors import InputError
 from shared.spatial.warping import warp
+from shared.tasks.registration.registered import Registered
 from shared.tasks.registration.results import RegistrationScorer, RegistrationWriter
 from shared.tasks.registration.transforms import ReadPaird
+from tests.running import assert_same_results, in_processes, report_results
 
 SIZE = (24, 20, 16)
 # Axes exchanged, turned by 20° and of three spacings.
@@ -62,7 +68,8 @@ def registered(
     """
     result = ReadPaird(alignment, pixdim)(pair)
     pred = smooth(result["image"].shape[1:], amplitude)
-    return {**result, "pred": torch.as_tensor(pred, dtype=torch.float32), "network_seconds": 0.25}
+    found = {"pred": torch.as_tensor(pred, dtype=torch.float32), "network_seconds": 0.25}
+    return {**result, "files": opened_files(pair), **found}
 
 
 def plane(path: str) -> sitk.Image:
@@ -134,7 +141,7 @@ def test_finished_pairs_have_the_figures_of_the_run_and_spoilt_ones_are_made_ane
     pair, writer = pair_of(tmp_path / "in", "slice"), RegistrationWriter(tmp_path / "out")
     assert writer.finished(pair) is None
     figures = writer.process(registered(pair))
-    assert figures.pop("seconds") == 0.25  # what the network took: of an earlier run the table tells
+    assert figures.pop("seconds") == 0.25  # what the network took; those of an earlier run are in its table
     assert writer.finished(pair) == figures
     (tmp_path / "out" / "007" / "displacement.nii.gz").write_bytes(b"no")
     assert writer.finished(pair) is None
@@ -150,7 +157,7 @@ def test_results_do_not_replace_the_images(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["volume", "slice", "picture"])
 def test_the_files_are_moved_as_the_network_moved_what_it_saw(tmp_path: Path, kind: str) -> None:
-    """It saw the axes in the order and direction of RAS, in which nibabel turns what was written."""
+    """It saw the axes in the order and direction of RAS, into which nibabel turns what was written."""
     result = registered(pair_of(tmp_path / "in", kind))
     RegistrationWriter(tmp_path / "out", pictures=False).process(result)
     expected = warp(result["image"][None, :1].as_tensor(), result["pred"][None])[0, 0].numpy()
@@ -209,7 +216,7 @@ def with_itself(pair: dict[str, Any], case: str) -> dict[str, Any]:
     return {**pair, "case": case, "moving": pair["fixed"], "moving_label": pair["fixed_label"]}
 
 
-def test_scores_are_told_by_label_and_a_label_without_a_name_by_its_id(tmp_path: Path) -> None:
+def test_scores_are_by_label_and_a_label_without_a_name_is_called_by_its_id(tmp_path: Path) -> None:
     pair = pair_of(tmp_path / "in", "slice")
     scorer = RegistrationScorer(tmp_path / "out", class_names=["background", "core"])
     figures = scorer.process(both_ways(pair, 1, -1))
@@ -227,7 +234,7 @@ def test_scores_are_told_by_label_and_a_label_without_a_name_by_its_id(tmp_path:
     assert figures["dice_before_2"] == pytest.approx(dice, abs=1e-4)
 
 
-def test_an_image_on_itself_scores_1_and_the_way_back_is_told_by_how_far_it_misses(tmp_path: Path) -> None:
+def test_an_image_on_itself_scores_1_and_the_way_back_is_scored_by_how_far_it_misses(tmp_path: Path) -> None:
     pair, scorer = with_itself(pair_of(tmp_path / "in", "slice"), "same"), RegistrationScorer(tmp_path / "out")
     figures = scorer.process(both_ways(pair, 0, 0))
     assert {figures[name] for name in figures if name.startswith("dice_")} == {1.0}
@@ -236,14 +243,52 @@ def test_an_image_on_itself_scores_1_and_the_way_back_is_told_by_how_far_it_miss
     assert scorer.process(both_ways(pair, 3, -1))["inverse_consistency"] == 2
 
 
+def test_a_pair_that_was_pickled_saves_what_the_writer_writes(tmp_path: Path) -> None:
+    result = registered(pair_of(tmp_path / "in", "slice"))
+    writer = RegistrationWriter(tmp_path / "out")
+    pair = writer.outcome(result)
+    figures = pair.figures()
+    again = pickle.loads(pickle.dumps(pair))
+    assert "moved" not in vars(again)  # what can be computed again is left behind
+    assert again.figures() == figures
+    again.save(tmp_path / "again")
+    assert writer.process(result) == {"seconds": 0.25, **figures}
+    assert_same_results(tmp_path / "again", tmp_path / "out")
+    np.testing.assert_array_equal(pair.affine, nib.Nifti1Image.from_filename(tmp_path / "in" / "fixed.nii.gz").affine)
+    np.testing.assert_array_equal(
+        pair.images["moved"][..., None],
+        nib.Nifti1Image.from_filename(tmp_path / "out" / "007" / "moved.nii.gz").dataobj,
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "channels", "pictures"),
+    [
+        (partial(RegistrationWriter, pictures=False), 2, set()),
+        (partial(RegistrationScorer, worst=2), 4, {"scores.png", "worst_1.png", "worst_2.png"}),
+    ],
+    ids=["writer", "scorer"],
+)
+def test_two_processes_give_the_files_of_one(
+    tmp_path: Path, make: Callable[[Path], CaseTask], channels: int, pictures: set[str]
+) -> None:
+    """Of five pairs the two worst are both in the share of one process, which is not the first."""
+    pair = with_itself(pair_of(tmp_path / "in", "slice"), "")
+    shifts = (0, 3, 1, 2, 0)
+    results = [{**both_ways(pair, shift, -shift), "case": str(number)} for number, shift in enumerate(shifts)]
+    results = [{**result, "pred": result["pred"][:channels]} for result in results]
+    report_results(make, results, tmp_path / "one")
+    in_processes(2, report_results, make, results, tmp_path / "two")
+    assert_same_results(tmp_path / "one", tmp_path / "two")
+    assert {path.name for path in (tmp_path / "two").glob("*.png")} == pictures
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Name of each picture of a pair -> the pair; nothing is drawn."""
-    told: dict[str, str] = {}
-    monkeypatch.setattr(
-        "shared.tasks.registration.results.draw_pair", lambda path, pair, title: told.update({path.name: title})
-    )
-    return told
+    titles: dict[str, str] = {}
+    monkeypatch.setattr(Registered, "draw", lambda self, path, title: titles.update({path.name: title}))
+    return titles
 
 
 def concluded(scorer: RegistrationScorer, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -276,8 +321,7 @@ def test_the_summary_has_the_means_of_the_rows_and_pictures_the_worst_pairs(
     assert order[-1]["case"] == "same"
     assert drawn == {"worst_1.png": order[0]["case"], "worst_2.png": order[1]["case"]}
     assert (tmp_path / "out" / "scores.png").is_file()
-    told = capsys.readouterr().out
-    by_label, general = told.split("metric  ")
+    by_label, general = capsys.readouterr().out.split("metric  ")
     assert [line.split()[0] for line in by_label.splitlines()[2:4]] == ["core", "2"]
     assert f"{summary['dice_after_core']['mean']:.4g}" in by_label
     assert "dice_after_core" not in general

@@ -11,14 +11,16 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
+from shared.engine.datasets import opened_files
 from shared.errors import InputError
+from shared.images.reading import read_image
 from shared.spatial.itk import matrix_of_grid, resample
 from shared.tasks.registration.transforms import (
     ReadPaird,
     ReadSubjectd,
     align,
+    image_for_itk,
     matrix_of,
-    read_for_itk,
     transform_of,
     working_grid,
 )
@@ -85,7 +87,7 @@ def test_a_volume_stored_in_any_orientation_gives_the_same_tensor(tmp_path: Path
         np.testing.assert_allclose(pair["image"][channel], image, rtol=0, atol=1e-2)  # of values near 100
         np.testing.assert_array_equal(pair["label"][channel], label)
     np.testing.assert_allclose(pair["grid"], RAS_TO_LPS @ OBLIQUE, rtol=0, atol=1e-5)  # headers hold float32
-    assert {key: pair[key] for key in data} == data
+    assert pair.keys() == {"case", "image", "label", "initial", "grid"}
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LIA", "PIR", "SRP"])
@@ -105,6 +107,19 @@ def test_labels_are_read_only_where_both_images_have_them(tmp_path: Path) -> Non
     path = store(tmp_path / "a.nii", blobs((12, 14, 10)))
     assert "label" not in ReadPaird()({"moving": path, "fixed": path})
     assert "label" not in ReadPaird()({"moving": path, "fixed": path, "fixed_label": path})
+
+
+def test_files_that_are_open_give_what_their_paths_give(tmp_path: Path) -> None:
+    image = blobs((12, 14, 10))
+    files = [
+        store(tmp_path / f"{n}.nii.gz", array) for n, array in enumerate((image, image + 1, image > 40, image > 50))
+    ]
+    paths = dict(zip(("moving", "fixed", "moving_label", "fixed_label"), files))
+    by_path, by_file = ReadPaird()(paths), ReadPaird()(opened_files(paths))
+    assert by_path.keys() == by_file.keys()
+    for key, value in by_path.items():
+        np.testing.assert_array_equal(value, by_file[key])
+    assert by_file["image"].meta["filename_or_obj"] == paths["fixed"]
 
 
 def corners(matrix: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
@@ -159,7 +174,7 @@ def test_a_spacing_within_a_tenth_is_left(
 
 def test_an_image_thinner_than_pixdim_keeps_a_voxel(tmp_path: Path) -> None:
     image = np.random.default_rng(0).uniform(size=(20, 18, 2))
-    grid = working_grid(store(tmp_path / "a.nii", image), 6.0)
+    grid = working_grid(read_image(store(tmp_path / "a.nii", image)), 6.0)
     assert grid.GetSize() == (3, 3, 1)
     np.testing.assert_array_equal(
         corners(matrix_of_grid(grid), grid.GetSize()), corners(RAS_TO_LPS, (20, 18, 2))
@@ -194,7 +209,7 @@ def test_centre_lets_the_centres_fall_together_and_turns_nothing(tmp_path: Path)
 def test_centre_turns_nothing_though_the_images_grids_are_turned_and_of_unlike_sizes(tmp_path: Path, dims: int) -> None:
     thin = (..., *[None] * (3 - dims))
     fixed, moving = (
-        read_for_itk(store(tmp_path / f"{n}.nii", blobs(size[:dims])[thin], affine))
+        image_for_itk(read_image(store(tmp_path / f"{n}.nii", blobs(size[:dims])[thin], affine)))
         for n, size, affine in ((0, (20, 18, 16), np.eye(4)), (1, (15, 25, 12), OBLIQUE))
     )
     matrix = matrix_of(align(moving, fixed, "centre"))
@@ -255,7 +270,7 @@ def test_pictures_and_slices_are_planes_with_x_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_known_movement_is_found_again(tmp_path: Path, alignment: str, dims: int) -> None:
     size = (64, 56, 40)[:dims]
-    fixed = read_for_itk(store(tmp_path / "f.nii", blobs(size)[(..., *[None] * (3 - dims))]))
+    fixed = image_for_itk(read_image(store(tmp_path / "f.nii", blobs(size)[(..., *[None] * (3 - dims))])))
     centre = fixed.TransformContinuousIndexToPhysicalPoint([s / 2 for s in size])
     if dims == 2:
         known: Any = sitk.Euler2DTransform(centre, 0.15, (3.0, -2.0))

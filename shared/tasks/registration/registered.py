@@ -1,0 +1,161 @@
+"""A registered pair: its files, the field between them, and what follows from these."""
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from shared.engine.cases import Figures
+from shared.files import write_atomically
+from shared.images.file import ImageFile
+from shared.spatial.itk import displacement_from_itk, from_itk, identity, resample, to_itk, write_field
+from shared.spatial.jacobian import jacobian_determinant
+from shared.tasks.registration.metrics import label_dice, regularity
+from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
+from shared.tasks.registration.transforms import image_for_itk
+
+DIGITS = 4  # of the figures in the tables
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A pair of images, with their label maps if they have any, and the ITK field that registers it.
+
+    field: on the grid of the fixed image, as are the results. Each of them is computed when it is first asked for.
+    """
+
+    case: str
+    moving: ImageFile
+    fixed: ImageFile
+    field: sitk.Image
+    moving_label: ImageFile | None = None
+    fixed_label: ImageFile | None = None
+
+    def __reduce__(self) -> tuple:
+        """Pickled without what can be computed again."""
+        return Registered, tuple(getattr(self, part.name) for part in fields(self))
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Of the fixed image: voxels to mm, RAS."""
+        return self.fixed.affine
+
+    @cached_property
+    def transform(self) -> sitk.Transform:
+        """From points of the fixed image to points of the moving one."""
+        return sitk.DisplacementFieldTransform(sitk.Image(self.field))
+
+    @cached_property
+    def moved(self) -> sitk.Image:
+        return resample(self._moving, self._fixed, self.transform)
+
+    @cached_property
+    def moved_label(self) -> sitk.Image | None:
+        """The ids of the moving label map, int16; None without one."""
+        if self.moving_label is None:
+            return None
+        label = resample(to_itk(self.moving_label), self._fixed, self.transform, nearest=True)
+        return sitk.Cast(label, sitk.sitkInt16)
+
+    @cached_property
+    def displacement(self) -> np.ndarray:
+        """(D, *S), in voxels of the fixed image."""
+        return displacement_from_itk(self.field)
+
+    @cached_property
+    def determinant(self) -> np.ndarray:
+        """det J, (*S)."""
+        return jacobian_determinant(torch.as_tensor(self.displacement)[None])[0].numpy()
+
+    @cached_property
+    def images(self) -> dict[str, np.ndarray]:
+        """The "fixed", "moving" and "moved" image, (*S)."""
+        moving = resample(self._moving, self._fixed, identity(self._fixed))
+        images = {"fixed": self._fixed, "moving": moving, "moved": self.moved}
+        return {name: from_itk(image)[0].numpy() for name, image in images.items()}
+
+    @cached_property
+    def label_maps(self) -> dict[str, np.ndarray]:
+        """The ids of the "moving", "moved" and "fixed" image, (*S), of those that are labelled."""
+        maps = {"moved": self.moved_label}
+        if self.moving_label is not None:
+            maps["moving"] = resample(to_itk(self.moving_label), self._fixed, identity(self._fixed), nearest=True)
+        if self.fixed_label is not None:
+            maps["fixed"] = to_itk(self.fixed_label)
+        return {name: from_itk(ids)[0].numpy() for name, ids in maps.items() if ids is not None}
+
+    @cached_property
+    def overlaps(self) -> dict[str, dict[int, float]]:
+        """{"before", "after"}: Dice by each label of the fixed image; empty unless both images are labelled."""
+        maps = {name: torch.as_tensor(ids) for name, ids in self.label_maps.items()}
+        if not {"moved", "fixed"} <= maps.keys():
+            return {}
+        labels = [int(label) for label in maps["fixed"].unique() if label > 0]
+        return {
+            when: dict(zip(labels, label_dice(maps[image], maps["fixed"], labels)))
+            for when, image in (("before", "moving"), ("after", "moved"))
+        }
+
+    def figures(self) -> Figures:
+        """displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled."""
+        length = np.linalg.norm(sitk.GetArrayFromImage(self.field), axis=-1).mean()
+        figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.displacement)[None])}
+        figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
+        return {name: round(value, DIGITS) for name, value in figures.items()}
+
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write the files of a pair (see `result_paths`).
+
+        Raises InputError where one would replace the fixed image.
+        """
+        own = Path(folder) / self.case
+        write_field(own / "displacement.nii.gz", self.field)
+        self._write(own / "moved.nii.gz", self.moved)
+        self._write(own / "jacobian.nii.gz", sitk.GetImageFromArray(self.determinant.T.astype(np.float32)))
+        if self.moved_label is not None:
+            self._write(own / "moved_label.nii.gz", self.moved_label)
+        if pictures:
+            self.draw(own / "figure.png", title=self.case)
+            overlay = overlay_path(folder, self.case)
+            draw_fused(overlay, self.images, orientation=upright(self.fixed), title=self.case)
+
+    def draw(self, path: str | Path, *, title: str) -> Path:
+        """Draw the images, the field and its Jacobian into a PNG."""
+        return draw_registration(
+            path, self.images, self.displacement, self.determinant, outlines=self.label_maps,
+            orientation=upright(self.fixed), title=title,
+        )  # fmt: skip
+
+    @cached_property
+    def _fixed(self) -> sitk.Image:
+        return image_for_itk(self.fixed)
+
+    @cached_property
+    def _moving(self) -> sitk.Image:
+        return image_for_itk(self.moving)
+
+    def _write(self, path: Path, image: sitk.Image) -> None:
+        """Write an image as a file of the shape and affine of the fixed one; of a picture, as ITK does."""
+        if not self.fixed.is_raster:
+            self.fixed.write_volume(path, sitk.GetArrayFromImage(image).T.reshape(self.fixed.shape))
+            return
+        image.CopyInformation(self._fixed)
+        write_atomically(path, lambda temporary: sitk.WriteImage(image, str(temporary)))
+
+
+def result_paths(folder: str | Path, case: str, *, labelled: bool, pictures: bool) -> list[Path]:
+    """The files of a registered pair: in a folder of its own, but for its overlay. The first is the field.
+
+    labelled: whether the moving image has labels.
+    """
+    names = ["displacement.nii.gz", "moved.nii.gz", "jacobian.nii.gz"]
+    names += ["moved_label.nii.gz"] if labelled else []
+    names += ["figure.png"] if pictures else []
+    return [Path(folder) / case / name for name in names] + ([overlay_path(folder, case)] if pictures else [])
+
+
+def overlay_path(folder: str | Path, case: str) -> Path:
+    return Path(folder) / "overlays" / f"{case}.png"
