@@ -18,7 +18,7 @@ from PIL import Image
 
 from shared.files import read_table
 from shared.zoo import probe
-from tests.running import refused_here, run_here
+from tests.running import assert_same_results, refused_here, run_here
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
@@ -35,7 +35,6 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 
 each_bundle, each_network = each("", without=()), each("")
 # Of bundles that are alike one where tests are to be quick, the others in `make test-slow`.
-SHARED_OUT = "blood_cell_yolo_detection"  # by two processes where tests are to be quick
 TWINS = {"hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration"}
 
 
@@ -200,18 +199,29 @@ def test_what_cannot_be_meant_is_refused(bundle: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "bundle",
-    [pytest.param(b, id=b.name, marks=[] if b.name == SHARED_OUT else [pytest.mark.slow]) for b in BUNDLES],
-)
-def test_two_processes_share_the_cases_and_give_what_one_gives(bundle: Path, tmp_path: Path) -> None:
-    done = in_two_processes([bundle / "configs" / "inference.json"], tmp_path, output_dir=tmp_path / "two")
+def two_processes(bundle: Path, config: str, tmp_path: Path) -> None:
+    files = [bundle / "configs" / f"{config}.json"]
+    done = in_two_processes(files, tmp_path, output_dir=tmp_path / "two", dataset_dir=bundle / "sample_data")
     assert done.returncode == 0, done.stderr
-    given, expected = results_in(tmp_path / "two"), results_in(run_here(bundle, tmp_path / "one"))
-    assert given.keys() == expected.keys() != set()
-    assert all(np.array_equal(given[case], expected[case]) for case in given)
-    count = len(read_table(tmp_path / "one" / "summary.csv"))
+    run_here(bundle, tmp_path / "one", config, dataset_dir=bundle / "sample_data")
+    assert_same_results(tmp_path / "one", tmp_path / "two")
+    (table,) = (
+        (tmp_path / "one") / name for name in ("summary.csv", "metrics.csv") if (tmp_path / "one" / name).exists()
+    )
+    count = len(read_table(table))
     assert done.stdout.count(f"{count} of {count} cases done") == 1
+
+
+def test_two_processes_share_the_cases_and_give_what_one_gives(tmp_path: Path) -> None:
+    """Of one bundle by torchrun; how each task brings results together is tested in tests/tasks/."""
+    two_processes(ROOT / "bundles" / "blood_cell_yolo_detection", "inference", tmp_path)
+
+
+@pytest.mark.slow
+@each_bundle
+@pytest.mark.parametrize("config", ["inference", "evaluate"])
+def test_two_processes_of_every_bundle_give_what_one_gives(bundle: Path, config: str, tmp_path: Path) -> None:
+    two_processes(bundle, config, tmp_path)
 
 
 @each_of_a_kind

@@ -1,7 +1,5 @@
 """The NODEO bundle: pairs of any size and dimension, both presets, several at once, and what a user may change."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import torch
 from PIL import Image
 
 from shared.files import read_table
-from tests.running import assert_ended_with_a_line, assert_same_results, refused_here, run_here
+from tests.running import assert_ended_with_a_line, refused_here, run_here
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BUNDLE = BUNDLES / "brain_mr_nodeo_registration"
@@ -162,22 +160,6 @@ def test_workers_do_what_one_process_does_and_a_bad_pair_stops_none(tmp_path: Pa
         assert [(row["case"], row["status"]) for row in table] == [("00", "ok"), ("01", "failed"), ("02", "ok")]
         assert "bad.nii.gz" in table[1]["message"]
     assert fields(tmp_path / "alone").keys() == fields(tmp_path / "workers").keys() == {"00", "02"}
-
-
-@pytest.mark.parametrize(("config", "table"), [("inference", "summary.csv"), ("evaluate", "metrics.csv")])
-def test_two_processes_share_the_pairs_and_report_what_one_does(config: str, table: str, tmp_path: Path) -> None:
-    samples = BUNDLE / "sample_data"
-    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str(BUNDLE / "configs" / f"{config}.json")]
-    command += ["--output_dir", str(tmp_path / "two"), "--dataset_dir", str(samples), "--device", "cpu"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("2 of 2 cases done") == 1
-    run_here(BUNDLE, tmp_path / "one", config, dataset_dir=samples)
-    assert_same_results(tmp_path / "one", tmp_path / "two")
-    rows = read_table(tmp_path / "two" / table)
-    assert [row["case"] for row in rows] == ["phantom_1_to_phantom_2", "phantom_3_to_phantom_4"]
-    assert all(float(row["dice_after"]) > 0.85 for row in rows)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from shared.files import read_table
-from tests.running import assert_ended_with_a_line, assert_same_results, in_processes, refused_here, run_here
+from tests.running import assert_ended_with_a_line, refused_here, run_here
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BRAIN, HIPPOCAMPUS = BUNDLES / "brain_mr_voxelmorph_registration", BUNDLES / "hippocampus_mr_voxelmorph_registration"
@@ -168,16 +168,6 @@ def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
     by_label = {key: value for key, value in scored[0].items() if key.startswith("dice_after_")}
     assert float(scored[0]["dice_after"]) == pytest.approx(np.mean([float(v) for v in by_label.values()]), abs=1e-3)
     assert "dice_after_left_hippocampus" in by_label
-
-
-@each_bundle
-@pytest.mark.parametrize("config", ["inference", "evaluate"])
-def test_two_processes_share_the_pairs_and_report_what_one_does(
-    bundle: Path, pair: list[Path], config: str, tmp_path: Path
-) -> None:
-    run_here(bundle, tmp_path / "one", config)
-    in_processes(2, run_here, bundle, tmp_path / "two", config)
-    assert_same_results(tmp_path / "one", tmp_path / "two")
 
 
 @each_bundle

@@ -59,7 +59,7 @@ class CaseDataset(Dataset):
     data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
     """
 
-    def __init__(self, data: Sequence | Dataset, transform: Any, *, files: Sequence[str] = FILES) -> None:
+    def __init__(self, data: Any, transform: Any, *, files: Sequence[str] = FILES) -> None:
         super().__init__(data, transform)
         self.files = list(files)
 

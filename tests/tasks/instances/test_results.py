@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pycocotools import mask as coco
 from shared.errors import InputError
 from shared.images.reading import read_image
 from shared.tasks.instances.results import InstanceScorer, InstanceWriter
+from tests.running import assert_same_results, in_processes, report_results
 
 IDS = np.zeros((30, 40), dtype=np.int32)
 IDS[2:10, 3:15], IDS[12:28, 20:26], IDS[20:23, 2:9] = 1, 2, 3
@@ -122,3 +124,24 @@ def test_without_a_table_of_groups_all_cases_are_one(tmp_path: Path) -> None:
     figures = scorer.process(result_of(tmp_path, "a", label=torch.as_tensor(IDS)[None]))
     scorer.conclude([{"case": "a", "status": "ok", **figures}])
     assert set(json.loads((tmp_path / "out" / "metrics.json").read_text())["by_group"]) == {"all"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(InstanceWriter, class_names=["nucleus"], formats=["geojson", "coco"]),
+        partial(InstanceScorer, worst=2),
+    ],
+    ids=["writer", "scorer"],
+)
+def test_two_processes_give_the_files_of_one(make: Any, tmp_path: Path) -> None:
+    """Of five cases the two worst are both in the share of one process, which is not the first."""
+    preds = [IDS, IDS * 0, IDS, np.where(IDS == 3, 0, IDS), IDS]
+    label = torch.as_tensor(IDS)[None]
+    results = [
+        {**result_of(tmp_path, str(number), pred, label=label), "network_seconds": 0.5}
+        for number, pred in enumerate(preds)
+    ]
+    report_results(make, results, tmp_path / "one")
+    in_processes(2, report_results, make, results, tmp_path / "two")
+    assert_same_results(tmp_path / "one", tmp_path / "two")

@@ -1,6 +1,7 @@
 """What is written and told of a segmented case, with the first class and without, of pictures and of volumes."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,18 @@ def test_the_summary_holds_every_score_of_the_first_class(tmp_path: Path) -> Non
     assert summary.keys() == {f"{metric}_{name}" for metric in metrics for name in (*NAMES, "mean")}
     assert summary["jaccard_membrane"]["mean"] == pytest.approx(9 / 12)
     assert (tmp_path / "out" / "worst_1.png").is_file()
+
+
+@pytest.mark.parametrize("kind", [SegmentationWriter, SegmentationScorer])
+def test_two_processes_give_the_files_of_one(kind: Any, tmp_path: Path) -> None:
+    """Of five cases the two worst are both in the share of one process, which is not the first."""
+    results = []
+    for number, wrong in enumerate((0, 12, 2, 8, 0)):
+        case = result(tmp_path, ".png")
+        case["pred"] = case["pred"].clone()
+        case["pred"].view(-1)[:wrong] = 1 - case["pred"].view(-1)[:wrong]
+        results.append({**case, "case": str(number), "network_seconds": 0.5})
+    make = partial(kind, class_names=NAMES, **({"worst": 2} if kind is SegmentationScorer else {}))
+    report_results(make, results, tmp_path / "one")
+    in_processes(2, report_results, make, results, tmp_path / "two")
+    assert_same_results(tmp_path / "one", tmp_path / "two")
