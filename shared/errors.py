@@ -31,6 +31,14 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def unforeseen(case: object, error: BaseException) -> InputError:
+    """The InputError that stands for any other `error` in a case, so that the other cases are done."""
+    return InputError(
+        case, expected="a case that can be processed", got=one_line(error),
+        fix="check its files; where they are right, report this with the file",
+    )  # fmt: skip
+
+
 def report_input_errors_in_one_line() -> None:
     """Let the process end with one line, not MONAI's pages of traceback, when an InputError goes uncaught.
 

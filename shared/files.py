@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -49,6 +50,28 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: It
             writer.writerows(rows)
 
     return write_atomically(path, write)
+
+
+class GrowingTable:
+    """A CSV file, of which every row is there as soon as it is added, at the cost of a row and not of the table."""
+
+    def __init__(self, path: str | Path, columns: Iterable[str]) -> None:
+        self.path = Path(path)
+        self.columns = list(columns)
+        self.rows: list[Mapping[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row at the end; columns that are new are added behind the others."""
+        self.rows.append(row)
+        new = [column for column in row if column not in self.columns]
+        if new or len(self.rows) == 1:
+            self.columns += new
+            write_table(self.path, self.rows, self.columns)
+            return
+        text = io.StringIO()
+        csv.DictWriter(text, self.columns, restval="").writerow(row)
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            file.write(text.getvalue())  # in one piece
 
 
 def write_json(path: str | Path, content: Any) -> Path:

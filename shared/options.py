@@ -4,6 +4,7 @@ import difflib
 import inspect
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,14 @@ from monai.bundle import ConfigWorkflow, create_workflow
 from monai.utils import ensure_tuple
 
 from shared.errors import InputError
+from shared.files import sha256_of
 
+# Options that change where a run reads and writes or how fast it is, but no result.
+HOUSEKEEPING = {
+    "_desc_", "imports", "workflows", "bundle_root", "code_path", "dataset_dir", "output_dir", "moving", "fixed",
+    "moving_label", "fixed_label", "resume", "num_workers", "workers", "device", "engine_cache", "initialize", "run",
+    "finalize",
+}  # fmt: skip
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
 
@@ -73,6 +81,15 @@ def resolved_config() -> dict[str, Any]:
             content = workflow.parser.get_parsed_content(key)
             if isinstance(content, str | int | float | bool | torch.device):
                 config[key] = str(content) if isinstance(content, torch.device) else content
+    return config
+
+
+def run_settings() -> dict[str, Any]:
+    """What of this run's config decides what its results are: with a digest of the weights, without places and pace."""
+    config = {key: value for key, value in resolved_config().items() if key not in HOUSEKEEPING}
+    weights = config.get("weights")
+    if isinstance(weights, str) and Path(weights).is_file():
+        config["weights"] = sha256_of(weights)
     return config
 
 

@@ -10,14 +10,17 @@ from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 from tqdm import tqdm
 
+from shared.options import run_settings
 from shared.engine.processes import is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.engine.weights import load_weights
-from shared.errors import InputError
-from shared.files import read_table, write_table
+from shared.errors import InputError, input_error_behind, one_line, unforeseen
+from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case
+from shared.outputs import MANIFEST, Outputs, digest_of
 
 Figures = dict[str, Any]  # what is told of a case, by column; "seconds" among them stands for those of the whole case
+COLUMNS = ("case", "status", "seconds", "message")
 MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
 
@@ -29,6 +32,10 @@ class CaseTask(Protocol):
     """
 
     kept: dict[str, Any]  # by case, what `conclude` needs besides the table; it can be pickled
+    summaries: Sequence[str]  # names of the files that `conclude` writes
+
+    def targets(self, case: str) -> list[str]:
+        """Where `process` writes the results of a case: paths below the output folder."""
 
     def finished(self, case: Case) -> Figures | None:
         """The figures of a case whose results are there already, or None where some are missing."""
@@ -48,6 +55,8 @@ class CaseTask(Protocol):
 class CaseEvaluator(SupervisedEvaluator):
     """A SupervisedEvaluator that leaves out the network for cases which carry an "error" (see `CaseDataset`).
 
+    A case that the network, or what comes after it, cannot do carries one from then on.
+
     state.network_seconds: what the network alone took for a case. state.files: its "files", which are not collated.
     """
 
@@ -56,7 +65,14 @@ class CaseEvaluator(SupervisedEvaluator):
             return [batchdata]
         engine.state.files = batchdata.pop("files", {})
         started = time.perf_counter()
-        output = super()._iteration(engine, batchdata)
+        try:
+            output = super()._iteration(engine, batchdata)
+        except Exception as error:  # in the network, or after it
+            known = input_error_behind(error)
+            if str(known).startswith("--"):  # an option, which is wrong for every case
+                raise
+            (case,) = batchdata["case"]
+            return [{"case": case, "error": known or unforeseen(case, error)}]
         engine.state.network_seconds = round(time.perf_counter() - started, 4)
         return output
 
@@ -115,9 +131,13 @@ class CaseCollector:
 class CaseReport:
     """Hand each finished case to `task` and keep a table of all of them, up to date after every case.
 
-    pending: the cases to run, of several processes those that are this one's; with `resume` those are left out whose
-    results lie there already. The first process writes, and in the end for all.
+    pending: the cases to run, of several processes those that are this one's. With `resume` those are left out whose
+    results are there already, made of the same files with the same weights and options. The first process writes the
+    table, and in the end for all.
     table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
+    keep: rows of other cases that the table has already stay in it, before the new ones.
+    A case whose results would have the place of another's, or of a summary, is done under its name and "_".
+    Before the first case InputError is raised where a result would replace a file that is not the zoo's.
     """
 
     def __init__(
@@ -128,28 +148,27 @@ class CaseReport:
         output_dir: str | Path,
         table: str = "summary.csv",
         resume: bool = False,
+        keep: bool = True,
     ) -> None:
         self.task = task
         self.path = Path(output_dir) / table
+        self.outputs = Outputs(output_dir)
+        self.cases = kept_apart(cases, task, [table, MANIFEST])
         self.rows: dict[str, Figures] = {}
-        former = read_table(self.path)
-        if former and "case" not in former[0]:
-            raise InputError(
-                self.path, expected="no file, or the table of such a run", fix="choose another --output_dir",
-                got=f"the columns {', '.join(former[0])}",
-            )  # fmt: skip
-        seconds = {row["case"]: row.get("seconds", "") for row in former}
-        for case in cases if resume else []:
-            figures = task.finished(case)
-            if figures is not None:
-                self._note(case["case"], seconds.get(case["case"], ""), figures=figures)
-        self.order = [case["case"] for case in cases]
-        self.pending = [case for case in own_share(cases) if case["case"] not in self.rows]
         self.started = 0.0
+        self.growing = GrowingTable(self.path, COLUMNS)
+        former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
+        names = {case["case"] for case in self.cases}
+        self.former: dict[str, Figures] = {n: dict(r) for n, r in former.items() if keep and n not in names}
+        self.digests: dict[str, str] = {}
+        if resume:
+            self._take_finished(former)
+        self.pending = [case for case in own_share(self.cases) if case["case"] not in self.rows]
 
     def attach(self, engine: Engine) -> None:
         # A bar that would be gone within two seconds is not shown at all.
         bar = tqdm(total=len(self.pending), unit="case", delay=2, disable=None)
+        engine.add_event_handler(Events.STARTED, lambda: self._claim())
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._start_case)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._end_case)
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
@@ -160,23 +179,32 @@ class CaseReport:
         self.rows, self.task.kept = merged(self.rows), merged(self.task.kept)
         if not is_first_process():
             return
-        rows = self._write()
-        self.task.conclude(rows)
-        failed = [row for row in rows if row["status"] != "ok"]
-        columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
-        print(format_table(rows, columns[:MOST_COLUMNS]))
-        if len(columns) > MOST_COLUMNS:
-            print(f"… and {len(columns) - MOST_COLUMNS} more columns in {self.path.name}")
-        for row in failed[:MOST_FAILURES]:
-            print(f"failed: {row['message']}")
-        if len(failed) > MOST_FAILURES:
-            print(f"… and {len(failed) - MOST_FAILURES} more failed")
-        print(f"{len(rows) - len(failed)} of {len(rows)} cases done, results in {self.path.parent.resolve()}")
-        if failed:
-            raise InputError(
-                self.path, expected="every case to be done", got=f"{len(failed)} of {len(rows)} failed",
-                fix="see its message column",
-            )  # fmt: skip
+        self._claim()
+        rows = [self.rows[case["case"]] for case in self.cases if case["case"] in self.rows]
+        every = [*self.former.values(), *rows]
+        write_table(self.path, every, dict.fromkeys([*COLUMNS, *(column for row in every for column in row)]))
+        self.task.conclude(every)
+        print_outcome(self.path, rows)
+
+    def _claim(self) -> None:
+        """Make sure that nothing of the user's is replaced, and say in the manifest what is going to be written."""
+        targets = [self.path, *(self.outputs.folder / name for name in self.task.summaries)]
+        targets += [self.outputs.folder / name for case in self.cases for name in self.task.targets(case["case"])]
+        self.outputs.check(targets, [path for case in self.cases for path in files_of(case)])
+        self.digests = self.digests or {case["case"]: self._digest(case) for case in self.cases}
+        if is_first_process():
+            self.outputs.claim(targets, self.digests)
+
+    def _take_finished(self, former: Mapping[str, Mapping[str, Any]]) -> None:
+        self.digests = {case["case"]: self._digest(case) for case in self.cases}
+        for name, case in ((case["case"], case) for case in self.cases):
+            same = self.outputs.cases.get(name) == self.digests[name]
+            figures = self.task.finished(case) if same else None
+            if figures is not None:
+                self._note(name, former.get(name, {}).get("seconds", ""), figures=figures)
+
+    def _digest(self, case: Case) -> str:
+        return digest_of(run_settings(), files_of(case))
 
     def _start_case(self, engine: Engine) -> None:
         self.started = time.perf_counter()
@@ -187,22 +215,58 @@ class CaseReport:
             if "error" in result:
                 raise result["error"]
             figures, message = self.task.process(result), ""
-        except InputError as error:
-            figures, message = {}, str(error)
+        except Exception as error:  # whatever is wrong with one case, the others are done
+            figures, message = {}, one_line(error)
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, message=message, figures=figures)
         if is_first_process():
-            self._write()
+            if not self.growing.rows:
+                for row in [*self.former.values(), *list(self.rows.values())[:-1]]:
+                    self.growing.add(row)
+            self.growing.add(self.rows[result["case"]])
 
     def _note(self, case: str, seconds: float | str, *, message: str = "", figures: Figures | None = None) -> None:
         status = "failed" if message else "ok"
         self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": message, **(figures or {})}
 
-    def _write(self) -> list[Figures]:
-        rows = [self.rows[case] for case in self.order if case in self.rows]
-        write_table(self.path, rows, ["case", "status", "seconds", "message", *self._figures(rows)])
-        return rows
 
-    @staticmethod
-    def _figures(rows: Sequence[Figures]) -> list[str]:
-        return list(dict.fromkeys(k for row in rows for k in row if k not in ("case", "status", "seconds", "message")))
+def kept_apart(cases: Sequence[Case], task: CaseTask, reserved: Sequence[str]) -> list[Case]:
+    """The cases, those of them with "_" behind their names whose results would have the place of something else's."""
+    taken = {*reserved, *task.summaries}
+    apart = []
+    for case in cases:
+        while taken & {*task.targets(case["case"])}:
+            case = {**case, "case": f"{case['case']}_"}
+        taken |= {*task.targets(case["case"])}
+        apart.append(case)
+    return apart
+
+
+def files_of(case: Case) -> list[str]:
+    """The files that a case is made of: its images and labels, or what holds these ("FILE#part")."""
+    values = [value for key, value in case.items() if key != "case" and isinstance(value, str)]
+    return [value if Path(value).exists() else value.rpartition("#")[0] or value for value in values]
+
+
+def summary_files(worst: int) -> list[str]:
+    """What an evaluation writes besides its table: metrics, their picture, and those of the `worst` cases."""
+    return ["metrics.json", "scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
+
+
+def print_outcome(path: Path, rows: Sequence[Figures]) -> None:
+    """Print the table of a run and what became of its cases. Raises InputError where one failed."""
+    failed = [row for row in rows if row["status"] != "ok"]
+    columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
+    print(format_table(rows, columns[:MOST_COLUMNS]))
+    if len(columns) > MOST_COLUMNS:
+        print(f"… and {len(columns) - MOST_COLUMNS} more columns in {path.name}")
+    for row in failed[:MOST_FAILURES]:
+        print(f"failed: {row['message']}")
+    if len(failed) > MOST_FAILURES:
+        print(f"… and {len(failed) - MOST_FAILURES} more failed")
+    print(f"{len(rows) - len(failed)} of {len(rows)} cases done, results in {path.parent.resolve()}")
+    if failed:
+        raise InputError(
+            path, expected="every case to be done", got=f"{len(failed)} of {len(rows)} failed",
+            fix="see its message column",
+        )  # fmt: skip

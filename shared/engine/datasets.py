@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from monai.data import CacheDataset, Dataset, list_data_collate
 
-from shared.errors import input_error_behind
+from shared.errors import input_error_behind, unforeseen
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 
@@ -54,8 +54,9 @@ class CaseDataset(Dataset):
     """A Dataset of cases each of whose `files` is read once, and that hands on the InputError of a bad case.
 
     data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened; besides what it returns, a
-    sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": the
-    InputError}, so that the others still run. files: keys that a case may have; those of labels are read as ids.
+    sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": an
+    InputError}, so that the others still run, whatever was wrong.
+    files: keys that a case may have; those of labels are read as ids.
     data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
     """
 
@@ -71,10 +72,7 @@ class CaseDataset(Dataset):
             opened = {} if "files" in case else opened_files(case, self.files)
             return {**self.transform({**case, **opened}), **({"files": opened} if opened else {})}
         except Exception as error:  # MONAI wraps what a transform raises
-            known = input_error_behind(error)
-            if known is None:
-                raise
-            return {**case, "error": known}
+            return {**case, "error": input_error_behind(error) or unforeseen(case.get("case"), error)}
 
 
 def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:

@@ -20,6 +20,9 @@ from shared.engine.weights import half_state_dict
 from shared.errors import InputError, one_line
 from shared.files import write_atomically, write_json, write_table
 from shared.options import resolved_config
+from shared.outputs import Outputs
+
+FILES = ("last.pt", "model.pt", "metrics.csv", "config.json", "training.png")  # that a run writes
 
 
 @runtime_checkable
@@ -111,9 +114,12 @@ class TrainingRecord:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
 
     def start(self, engine: Any) -> None:
+        outputs, targets = Outputs(self.output_dir), [self.output_dir / name for name in FILES]
+        outputs.check(targets)
         if self.last.exists():
             self._continue(engine)
         if is_first_process():
+            outputs.claim(targets)
             write_json(self.output_dir / "config.json", resolved_config())
 
     def _continue(self, engine: Any) -> None:

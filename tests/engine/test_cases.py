@@ -25,6 +25,8 @@ from shared.images.checking import ReadCased
 class Task:
     """Tells the mean of the network's output; notes what it was called with and what the table then held."""
 
+    summaries: tuple[str, ...] = ("all.txt",)
+
     def __init__(self, table: Path, finished: Sequence[str] = (), refuses: str = "") -> None:
         self.table, self.done, self.refuses = table, finished, refuses
         self.processed: list[str] = []
@@ -34,6 +36,9 @@ class Task:
 
     def finished(self, case: Case) -> dict[str, Any] | None:
         return {"mean": "kept"} if case["case"] in self.done else None
+
+    def targets(self, case: str) -> list[str]:
+        return [f"{case}.txt"]
 
     def outcome(self, result: Mapping[str, Any]) -> float:
         return float(result["pred"].mean())

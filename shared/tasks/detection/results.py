@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.engine.cases import Figures
+from shared.engine.cases import Figures, summary_files
 from shared.engine.drawing import overlay_path
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -114,6 +114,11 @@ class DetectionWriter(DetectionTask):
     case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted.
     """
 
+    summaries = ("detections.json",)
+
+    def targets(self, case: str) -> list[str]:
+        return [f"{case}.json", f"overlays/{case}.png"]
+
     def finished(self, case: Case) -> Figures | None:
         path = self._file(case["case"])
         if not (path.is_file() and overlay_path(self.output_dir, case["case"]).is_file()):
@@ -164,6 +169,10 @@ class DetectionScorer(DetectionTask):
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
+        self.summaries = summary_files(worst)
+
+    def targets(self, case: str) -> list[str]:
+        return []
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone

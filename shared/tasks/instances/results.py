@@ -96,6 +96,11 @@ class InstanceWriter:
         self.class_names = list(class_names)
         self.formats = list(formats)
         self.kept: dict[str, Any] = {}
+        self.summaries = ["instances.json"] if "coco" in formats else []
+
+    def targets(self, case: str) -> list[str]:
+        outlines = [f"{case}.geojson"] if "geojson" in self.formats else []
+        return [f"{case}.png", f"{case}.json", *outlines, f"overlays/{case}.png"]
 
     def finished(self, case: Case) -> Figures | None:
         endings = ["png", "json", *(["geojson"] if "geojson" in self.formats else [])]
@@ -173,6 +178,10 @@ class InstanceScorer:
         }
         self.worst = worst
         self.kept: dict[str, Compared] = {}
+        self.summaries = ["metrics.json", "scores.png", "worst.png"]
+
+    def targets(self, case: str) -> list[str]:
+        return []
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from shared.engine.cases import Figures
+from shared.engine.cases import Figures, summary_files
 from shared.engine.drawing import overlay_path
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
@@ -83,6 +83,11 @@ class SegmentationTask:
 class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class."""
 
+    summaries = ()
+
+    def targets(self, case: str) -> list[str]:
+        return [f"{case}.nii.gz", f"{case}.png", f"overlays/{case}.png"]  # of a volume or of a raster image
+
     def finished(self, case: Case) -> Figures | None:
         paths = [self.output_dir / f"{case['case']}{ending}" for ending in (".nii.gz", ".png")]
         written = [path for path in paths if path.is_file()]
@@ -124,6 +129,10 @@ class SegmentationScorer(SegmentationTask):
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
+        self.summaries = summary_files(worst)
+
+    def targets(self, case: str) -> list[str]:
+        return []
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
