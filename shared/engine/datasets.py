@@ -60,7 +60,7 @@ class CaseDataset(Dataset):
     """
 
     def __init__(self, data: Sequence | Dataset, transform: Any, *, files: Sequence[str] = FILES) -> None:
-        super().__init__(data, transform)
+        super().__init__(data, transform)  # type: ignore[arg-type]  # needs length and index alone
         self.files = list(files)
 
     def _transform(self, index: int) -> Any:
