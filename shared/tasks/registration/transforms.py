@@ -80,7 +80,7 @@ class ReadPaird(Transform):
 
 
 class ReadSubjectd(Transform):
-    """Make of "image" and, if labelled, "label", paths or `ImageFile`s, (1, *S) on the image's grid, as of `ReadPaird`."""
+    """Make of "image" and, if labelled, "label", paths or `ImageFile`s, (1, *S) on a grid as `ReadPaird` makes it."""
 
     def __init__(self, pixdim: float | None = None, spatial_dims: int | None = None) -> None:
         self.pixdim = pixdim
