@@ -21,6 +21,7 @@ from tests.running import assert_ended_with_a_line, refused_here, run_here
 
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BRAIN, HIPPOCAMPUS = BUNDLES / "brain_mr_voxelmorph_registration", BUNDLES / "hippocampus_mr_voxelmorph_registration"
+NODEO = BUNDLES / "brain_mr_nodeo_registration"
 BRAIN_SAMPLES, HIPPOCAMPUS_SAMPLES = BRAIN / "sample_data", HIPPOCAMPUS / "sample_data" / "imagesTr"
 BRAINS = [BRAIN_SAMPLES / f"phantom_{i}.nii.gz" for i in (1, 2)]
 HIPPOCAMPI = [HIPPOCAMPUS_SAMPLES / f"hippocampus_{i}.nii.gz" for i in (148, 319)]
@@ -125,7 +126,7 @@ def test_refinement_makes_the_images_more_alike(bundle: Path, pair: list[Path], 
     assert refined > plain
 
 
-def test_a_bad_pair_is_told_of_and_the_others_are_done(tmp_path: Path, run_bundle: Callable) -> None:
+def test_a_bad_pair_is_reported_and_the_others_are_done(tmp_path: Path, run_bundle: Callable) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no image")
     with (tmp_path / "in" / "pairs.csv").open("w", encoding="utf-8") as file:
@@ -156,11 +157,11 @@ def test_resuming_leaves_finished_pairs_alone(tmp_path: Path) -> None:
     assert float(row["displacement_mm"]) > 0
 
 
-def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
+def test_evaluation_reports_what_inference_reports(tmp_path: Path) -> None:
     run_here(BRAIN, tmp_path / "out", pictures=False)
     run_here(BRAIN, tmp_path / "scores", "evaluate")
-    told, scored = (read_table(tmp_path / name) for name in ("out/summary.csv", "scores/metrics.csv"))
-    for a, b in zip(told, scored, strict=True):
+    written, scored = (read_table(tmp_path / name) for name in ("out/summary.csv", "scores/metrics.csv"))
+    for a, b in zip(written, scored, strict=True):
         for key in ("dice_before", "dice_after", "sd_log_jacobian", "displacement_mm"):
             # The written field is of float32, and a voxel of a label may fall to either side.
             assert float(a[key]) == pytest.approx(float(b[key]), abs=1e-3)
@@ -170,10 +171,8 @@ def test_evaluation_tells_what_inference_tells(tmp_path: Path) -> None:
     assert "dice_after_left_hippocampus" in by_label
 
 
-@each_bundle
-def test_the_files_of_a_pair_are_opened_once(
-    bundle: Path, pair: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("bundle", [BRAIN, NODEO], ids=["voxelmorph", "nodeo"])
+def test_the_files_of_a_pair_are_opened_once(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: Counter[str] = Counter()
     for library, name in ((builtins, "open"), (io, "open"), (sitk, "ReadImage")):
         monkeypatch.setattr(library, name, partial(_counted, opened, getattr(library, name)))
@@ -184,7 +183,7 @@ def test_the_files_of_a_pair_are_opened_once(
 
 
 def _counted(opened: Counter[str], opens: Callable, path: Any, *arguments: Any, **options: Any) -> Any:
-    if isinstance(path, str | Path) and (BUNDLES in Path(path).resolve().parents):
+    if isinstance(path, str | Path) and BUNDLES in Path(path).resolve().parents:
         opened[str(Path(path).resolve())] += 1
     return opens(path, *arguments, **options)
 

@@ -60,8 +60,8 @@ class CaseDataset(Dataset):
     data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
     """
 
-    def __init__(self, data: Any, transform: Any, *, files: Sequence[str] = FILES) -> None:
-        super().__init__(data, transform)
+    def __init__(self, data: Sequence | Dataset, transform: Any, *, files: Sequence[str] = FILES) -> None:
+        super().__init__(data, transform)  # type: ignore[arg-type]  # needs length and index alone
         self.files = list(files)
 
     def _transform(self, index: int) -> Any:

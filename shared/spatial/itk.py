@@ -77,7 +77,7 @@ def displacement_from_itk(field: sitk.Image) -> np.ndarray:
 
 
 def after_affine(field: sitk.Image, affine: sitk.Transform, grid: sitk.Image) -> sitk.Image:
-    """The ITK field on `grid` that moves a point as `field`, on whatever grid, does and then as `affine` does."""
+    """The ITK field on `grid` that moves a point as `field`, on any grid, does and then as `affine` does."""
     both = sitk.CompositeTransform([affine, sitk.DisplacementFieldTransform(sitk.Image(field))])  # the last is first
     return sitk.TransformToDisplacementField(
         both, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
@@ -97,7 +97,7 @@ def matrix_of_grid(image: sitk.Image) -> np.ndarray:
 
 
 def grid_of(size: Sequence[int], matrix: np.ndarray) -> sitk.Image:
-    """An image of zeros on the grid of which `matrix_of_grid` came, of `size` voxels along its axes."""
+    """An image of zeros of `size` voxels, on the grid that `matrix_of_grid` gives `matrix` for."""
     spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
     grid = sitk.Image(list(size), sitk.sitkUInt8)
     grid.SetSpacing(spacing.tolist())

@@ -1,4 +1,4 @@
-"""Finding the pairs of images that are to be registered."""
+"""Finding the pairs of images to register."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,14 +22,14 @@ def find_pairs(
 ) -> list[Case]:
     """The pairs that pairs.csv in `dataset_dir` lists, or the one that `moving` and `fixed` name.
 
-    Each is {"case": its id, "moving": path, "fixed": path} and, where there are any, "moving_label" and "fixed_label".
+    Each is {"case": its id, "moving": path, "fixed": path} and, for labelled images, "moving_label" and "fixed_label".
     Paths in the table are relative to it; its columns are moving, fixed and optionally id, moving_label, fixed_label.
     An id defaults to `<moving>_to_<fixed>`. Raises InputError for a missing table or column, half a pair, or an id
     that is repeated or is no name of a folder.
     """
-    given = dict(zip(IMAGES + LABELS, (moving, fixed, moving_label, fixed_label)))
+    paths = dict(zip(IMAGES + LABELS, (moving, fixed, moving_label, fixed_label)))
     if moving or fixed:
-        pair = {key: str(path) for key, path in given.items() if path}
+        pair = {key: str(path) for key, path in paths.items() if path}
         return [_checked(pair, "--moving and --fixed")]
     table = Path(dataset_dir)
     table = table / PAIRS_FILE if table.is_dir() else table

@@ -9,7 +9,7 @@ from torch import Tensor
 class PairDataset(Dataset):
     """Pairs drawn at random from cached `images`: at each index of each epoch the same ones, whatever came before.
 
-    images: a dataset of {"image", and where there is one "label"}. A sample before `transform` is {"moving", "fixed"}
+    images: a dataset of {"image"} and, if labelled, "label". A sample before `transform` is {"moving", "fixed"}
     and, with labels, {"moving_label", "fixed_label"}; its two images are different ones. length: samples an epoch.
     """
 

@@ -1,7 +1,7 @@
-"""How a registration network is run over a pair: once, or on from there for the pair at hand."""
+"""How a registration network is run over a pair: once, or refined on the pair at hand."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from monai.inferers import Inferer
 from monai.transforms import Transform
 from monai.utils import convert_to_tensor
-from torch import Tensor
+from torch import Tensor, nn
 
 from shared.engine.inferers import AutocastInferer
 from shared.errors import InputError
@@ -24,7 +24,8 @@ class RegistrationInferer(Inferer):
     refine_steps: of gradient descent (Adam) on the velocity field, from that of the network, under `loss`.
     learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
     the network's velocity, which knows of labels what the images do not show.
-    with_inverse: give (B, 2 D, *S), there and back again. bfloat16: let the network compute in it where it is native.
+    with_inverse: give (B, 2 D, *S), from fixed to moving and back. bfloat16: let the network compute in it where it is
+    native.
     Refining and the way back need a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
     Source: Balakrishnan et al., IEEE TMI 38 (2019), instance-specific optimisation.
     """
@@ -46,7 +47,7 @@ class RegistrationInferer(Inferer):
         self.with_inverse = with_inverse
         self.autocast = AutocastInferer(bfloat16)
 
-    def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
         pair, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
         if not (self.refine_steps or self.with_inverse):
             return self.autocast(pair, network)
@@ -57,8 +58,10 @@ class RegistrationInferer(Inferer):
             )  # fmt: skip
         found = self.autocast(pair, network.guided)
         velocity = self._refined(found, pair, network) if self.refine_steps else found["velocity"]
-        there = network.displacement(velocity, size)
-        return torch.cat([there, network.displacement(-velocity, size)], dim=1) if self.with_inverse else there
+        displacement = network.displacement(velocity, size)
+        if not self.with_inverse:
+            return displacement
+        return torch.cat([displacement, network.displacement(-velocity, size)], dim=1)
 
     def _refined(self, found: Mapping[str, Tensor], pair: Tensor, network: VoxelMorph) -> Tensor:
         start = found["velocity"].detach()
@@ -82,7 +85,7 @@ class RegisterPaird(Transform):
     As a transform it runs in the workers of a DataLoader: several pairs are registered side by side.
     """
 
-    def __init__(self, network: Any, inferer: Inferer, device: str | torch.device = "cpu") -> None:
+    def __init__(self, network: nn.Module, inferer: Inferer, device: str | torch.device = "cpu") -> None:
         self.network = network
         self.inferer = inferer
         self.device = device
@@ -95,6 +98,6 @@ class RegisterPaird(Transform):
         return {**data, "pred": displacement, "network_seconds": round(time.perf_counter() - started, 4)}
 
 
-def prepare_registered(batch: Mapping[str, Tensor], *_: Any, **__: Any) -> tuple[Tensor, None]:
+def prepare_registered(batch: Mapping[str, Tensor], *_: object, **__: object) -> tuple[Tensor, None]:
     """What `RegisterPaird` found of a batch, in place of an image for a network."""
     return batch["pred"], None

@@ -15,11 +15,11 @@ LABEL_NAME = re.compile(r"(^|[_\-.])(labels?|seg(mentation)?|mask)\d*$", re.IGNO
 
 
 def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]:
-    """The images below `dataset_dir`, each {"case": name, "image": path} and, where there is one, "label".
+    """The images below `dataset_dir`, each {"case": name, "image": path} and, if labelled, "label".
 
-    Labels lie in labelsTr/ beside imagesTr/, in labels/ beside images/, or beside their image, called after it or the
-    image's only company, with an ending such as _seg, _seg24, _label or _mask. label_suffix: chooses where there are
-    several. An image that has a folder for itself is named by that. Raises InputError for several labels of an image,
+    Labels are in labelsTr/ beside imagesTr/, in labels/ beside images/, or beside their image: named like it, or with
+    it alone in a folder, and with an ending such as _seg, _seg24, _label or _mask. label_suffix: chooses one of
+    several. An image alone in its folder is named after the folder. Raises InputError for several labels of an image,
     labels for some images only, or no image at all.
     """
     root = Path(dataset_dir)
@@ -55,7 +55,7 @@ def split_subjects(
 ) -> dict[str, list[Case]]:
     """The subjects as {"training": [...], "validation": [...], "all": [...]}, as `split_cases` splits cases.
 
-    Both parts have two or more, of which pairs are made.
+    Both parts have at least two, so that pairs can be made.
     """
     subjects = find_subjects(dataset_dir, label_suffix)
     names = [subject["case"] for subject in subjects]
@@ -102,7 +102,7 @@ def _stem(path: Path) -> str:
 
 
 def _name(root: Path, path: Path) -> str:
-    """`path` below `root`, and below the folder of images that may lie there."""
+    """`path` below `root`, and below a folder of images such as imagesTr/."""
     parts = path.relative_to(root).parts
     return "/".join(parts[1:] if len(parts) > 1 and parts[0] in LABEL_FOLDERS else parts)
 

@@ -1,4 +1,4 @@
-"""Reading a pair of images onto one grid, which is what registration networks look at."""
+"""Resampling a pair of images onto one grid, as registration networks take it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ ALIGNMENTS = ("none", "centre", "rigid", "affine")
 # Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
 SHRINK_FACTORS, SMOOTHING_VOXELS = (4, 2, 1), (2.0, 1.0, 0.0)
 MUTUAL_INFORMATION_BINS, ITERATIONS = 32, 200
-SAMPLED_VOXELS = 50_000  # that the affine stage looks at, at most
+SAMPLED_VOXELS = 50_000  # at most, in the affine stage
 LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
 
 
@@ -80,7 +80,7 @@ class ReadPaird(Transform):
 
 
 class ReadSubjectd(Transform):
-    """Read "image", and "label" if there is one, into (1, *S) on a grid of their own, as `ReadPaird` makes it."""
+    """Make of "image" and, if labelled, "label", paths or `ImageFile`s, (1, *S) on a grid as `ReadPaird` makes it."""
 
     def __init__(self, pixdim: float | None = None, spatial_dims: int | None = None) -> None:
         self.pixdim = pixdim
@@ -134,7 +134,7 @@ def axes_toward(file: ImageFile, codes: Sequence[str]) -> np.ndarray:
 
 
 def check_plane_or_volume(image: sitk.Image, path: Path, spatial_dims: int) -> None:
-    """Raise InputError for a volume where a plane, `spatial_dims` 2, is wanted, or the other way round."""
+    """Raise InputError for a volume where a plane, `spatial_dims` 2, is expected, or the other way round."""
     if image.GetDimension() != spatial_dims:
         raise InputError(
             path, expected=f"{spatial_dims} dimensions", got=f"{image.GetDimension()} {image.GetSize()}",
@@ -152,8 +152,9 @@ def image_for_itk(file: ImageFile) -> sitk.Image:
 def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:
     """The transform that leads from points of `fixed` to points of `moving`: one of ALIGNMENTS.
 
-    "centre" moves the images' centres onto one another. The others start there, and go by Mattes' mutual information
-    over a Gaussian pyramid; an affine one starts from the rigid one. Source: SimpleITK's ImageRegistrationMethod.
+    "centre" moves the images' centres onto one another. The others start from that, and maximise Mattes' mutual
+    information over a Gaussian pyramid; the affine one starts from the rigid one.
+    Source: SimpleITK's ImageRegistrationMethod.
     """
     dims = fixed.GetDimension()
     if alignment == "none":
