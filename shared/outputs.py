@@ -2,27 +2,29 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
-from shared.files import write_json
 
-MANIFEST = ".zoo-manifest.json"
+MANIFEST = ".zoo-manifest.jsonl"
 
 
 class Outputs:
-    """The results in `folder`, by the manifest in it.
+    """The results in `folder`, by the manifest in it: a JSON object a line, of which later ones count.
 
-    cases: what each case's results were made with, as whoever wrote them put it (see `claim`).
+    files: what runs of the zoo wrote or were about to write, by path below the folder. made_with: of each case that was
+    done, a digest of what its results were made with.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        content = self._read()
-        self.files: set[str] = set(content.get("files", []))
-        self.cases: dict[str, str] = dict(content.get("cases", {}))
+        self.files: set[str] = set()
+        self.made_with: dict[str, str | None] = {}
+        for entry in self._entries():
+            self.files |= {*entry.get("files", [])}
+            self.made_with |= entry.get("made_with", {})
 
     def check(self, targets: Iterable[Path], inputs: Iterable[str | Path] = ()) -> None:
         """Refuse to write files that are not the zoo's, or that are among `inputs`, by whatever name or link.
@@ -43,26 +45,47 @@ class Outputs:
                     fix="choose another --output_dir, or move it away",
                 )  # fmt: skip
 
-    def claim(self, targets: Iterable[Path], cases: Mapping[str, str] | None = None) -> None:
-        """Enter into the manifest what a run is about to write, which `check` has found free."""
-        self.files |= {self._name(path) for path in targets}
-        self.cases |= cases or {}
-        write_json(self.folder / MANIFEST, {"files": sorted(self.files), "cases": self.cases})
+    def claim(self, targets: Iterable[Path], cases: Iterable[str] = ()) -> None:
+        """Enter into the manifest what a run is about to write, which `check` has found free.
+
+        cases: those whose results are about to be replaced, so that none of them counts as done until it is.
+        """
+        new = sorted({self._name(path) for path in targets} - self.files)
+        outdated = {case: None for case in cases if self.made_with.get(case)}
+        if new or outdated:
+            self._append({"files": new, "made_with": outdated})
+        self.files |= {*new}
+
+    def note(self, case: str, digest: str) -> None:
+        """Enter that a case is done, and what its results are made with."""
+        self._append({"made_with": {case: digest}})
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        path = self.folder / MANIFEST
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")  # in one piece
+        except OSError as error:
+            raise InputError(
+                self.folder, expected="a folder that can be written", got=error.strerror,
+                fix="choose another --output_dir",
+            ) from error  # fmt: skip
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _read(self) -> dict:
+    def _entries(self) -> Iterator[dict[str, Any]]:
         path = self.folder / MANIFEST
         if not path.is_file():
-            return {}
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return {"files": list(content["files"]), "cases": dict(content["cases"])}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                path, expected="the manifest of earlier runs", got=error, fix="choose another --output_dir"
-            ) from error
+            return
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:  # the last one of a run that was killed
+                continue
+            if isinstance(entry, dict):
+                yield entry
 
 
 def digest_of(settings: Any, files: Iterable[str | Path]) -> str:

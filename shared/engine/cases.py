@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,13 +10,13 @@ from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 from tqdm import tqdm
 
-from shared.options import run_settings
 from shared.engine.processes import is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.engine.weights import load_weights
 from shared.errors import InputError, input_error_behind, one_line, unforeseen
 from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case
+from shared.options import run_settings
 from shared.outputs import MANIFEST, Outputs, digest_of
 
 Figures = dict[str, Any]  # what is told of a case, by column; "seconds" among them stands for those of the whole case
@@ -32,7 +32,10 @@ class CaseTask(Protocol):
     """
 
     kept: dict[str, Any]  # by case, what `conclude` needs besides the table; it can be pickled
-    summaries: Sequence[str]  # names of the files that `conclude` writes
+
+    @property
+    def summaries(self) -> Sequence[str]:
+        """Names of the files that `conclude` writes."""
 
     def targets(self, case: str) -> list[str]:
         """Where `process` writes the results of a case: paths below the output folder."""
@@ -160,7 +163,6 @@ class CaseReport:
         former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
         self.former: dict[str, Figures] = {n: dict(r) for n, r in former.items() if keep and n not in names}
-        self.digests: dict[str, str] = {}
         if resume:
             self._take_finished(former)
         self.pending = [case for case in own_share(self.cases) if case["case"] not in self.rows]
@@ -191,20 +193,22 @@ class CaseReport:
         targets = [self.path, *(self.outputs.folder / name for name in self.task.summaries)]
         targets += [self.outputs.folder / name for case in self.cases for name in self.task.targets(case["case"])]
         self.outputs.check(targets, [path for case in self.cases for path in files_of(case)])
-        self.digests = self.digests or {case["case"]: self._digest(case) for case in self.cases}
         if is_first_process():
-            self.outputs.claim(targets, self.digests)
+            self.outputs.claim(targets, [case["case"] for case in self.cases if case["case"] not in self.rows])
 
     def _take_finished(self, former: Mapping[str, Mapping[str, Any]]) -> None:
-        self.digests = {case["case"]: self._digest(case) for case in self.cases}
-        for name, case in ((case["case"], case) for case in self.cases):
-            same = self.outputs.cases.get(name) == self.digests[name]
+        for case in self.cases:
+            name = case["case"]
+            same = self.outputs.made_with.get(name) == self._digests[name]
             figures = self.task.finished(case) if same else None
             if figures is not None:
                 self._note(name, former.get(name, {}).get("seconds", ""), figures=figures)
 
-    def _digest(self, case: Case) -> str:
-        return digest_of(run_settings(), files_of(case))
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """By case, of what its results are made with: its files, and the run's settings and weights."""
+        settings = run_settings()
+        return {case["case"]: digest_of(settings, files_of(case)) for case in self.cases}
 
     def _start_case(self, engine: Engine) -> None:
         self.started = time.perf_counter()
@@ -215,6 +219,7 @@ class CaseReport:
             if "error" in result:
                 raise result["error"]
             figures, message = self.task.process(result), ""
+            self.outputs.note(result["case"], self._digests[result["case"]])
         except Exception as error:  # whatever is wrong with one case, the others are done
             figures, message = {}, one_line(error)
         seconds = round(time.perf_counter() - self.started, 3)

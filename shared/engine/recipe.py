@@ -101,10 +101,10 @@ def writing(task: Part) -> Part:
 
 def scoring(task: Part) -> Part:
     """The report of an evaluation, whose results `task` scores."""
-    return _report(task, table="metrics.csv")
+    return _report(task, table="metrics.csv", keep=False)
 
 
-def _report(task: Part, **options: str) -> Part:
+def _report(task: Part, **options: str | bool) -> Part:
     arguments = {"cases": "@cases", "task": task, "output_dir": "@output_dir"} | options
     return component("shared.engine.cases.CaseReport", **arguments)
 

@@ -25,7 +25,7 @@ from shared.images.checking import ReadCased
 class Task:
     """Tells the mean of the network's output; notes what it was called with and what the table then held."""
 
-    summaries: tuple[str, ...] = ("all.txt",)
+    summaries = ("all.txt",)
 
     def __init__(self, table: Path, finished: Sequence[str] = (), refuses: str = "") -> None:
         self.table, self.done, self.refuses = table, finished, refuses

@@ -136,7 +136,7 @@ class DetectionWriter(DetectionTask):
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         results = []
-        for case in (row["case"] for row in rows if row["status"] == "ok"):
+        for case in (row["case"] for row in rows if row["status"] == "ok" and self._file(row["case"]).is_file()):
             content = json.loads(self._file(case).read_text(encoding="utf-8"))
             for (x1, y1, x2, y2), label, score in zip(content["boxes"], content["labels"], content["scores"]):
                 box = [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)]

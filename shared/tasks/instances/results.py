@@ -130,13 +130,17 @@ class InstanceWriter:
         def write(temporary: Path) -> None:
             with temporary.open("w", encoding="utf-8") as file:
                 separator = "["
-                for case in (row["case"] for row in rows if row["status"] == "ok"):
+                for case in (row["case"] for row in rows if self._is_done(row)):
                     for result in coco_results(case, *self._stored(case), self.class_names):
                         file.write(separator + json.dumps(result))
                         separator = ",\n"
                 file.write("]\n" if separator != "[" else "[]\n")
 
         write_atomically(self.output_dir / "instances.json", write)
+
+    def _is_done(self, row: Mapping[str, Any]) -> bool:
+        """Whether the results of a row's case are there; those of an earlier run may have been taken away."""
+        return row["status"] == "ok" and all(self._file(row["case"], ending).is_file() for ending in ("png", "json"))
 
     def _stored(self, case: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
         ids = read_image(self._file(case, "png"), as_ids=True).values[0].astype(np.int32)

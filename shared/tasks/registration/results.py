@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from shared.engine.cases import Figures
+from shared.engine.cases import Figures, summary_files
 from shared.engine.datasets import opened_files
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
@@ -51,6 +51,11 @@ class RegistrationWriter:
         self.output_dir = Path(output_dir)
         self.pictures = pictures
         self.kept: dict[str, Any] = {}
+        self.summaries: list[str] = []
+
+    def targets(self, case: str) -> list[str]:
+        paths = result_paths(Path(), case, labelled=True, pictures=self.pictures)
+        return [path.as_posix() for path in paths]
 
     def finished(self, case: Case) -> Figures | None:
         labelled = "moving_label" in case
@@ -97,6 +102,10 @@ class RegistrationScorer:
         self.class_names = list(class_names)
         self.worst = worst
         self.kept: dict[str, Ranked] = {}
+        self.summaries = summary_files(worst)
+
+    def targets(self, case: str) -> list[str]:
+        return []
 
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a pair alone
