@@ -17,7 +17,7 @@ from torch import nn
 from shared.engine.cases import MOST_COLUMNS, CaseEvaluator, CaseReport, WeightsLoader
 from shared.engine.datasets import CaseDataset, collate_case
 from shared.errors import InputError, input_error_behind
-from shared.files import read_table, write_table
+from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case, find_cases
 from shared.images.checking import ReadCased
 
@@ -76,12 +76,12 @@ def spoil(*cases: Case) -> None:
         Path(case["image"]).write_bytes(b"")
 
 
-def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = ()) -> CaseReport:
+def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = (), forward: Any = None) -> CaseReport:
     dataset = CaseDataset(report.pending, Compose([ReadCased("image", spatial_dims=2)]))
     CaseEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_case, num_workers=workers),
-        network=Double(),
+        network=forward or Double(),
         postprocessing=Compose([Lambdad("pred", lambda pred: pred + 0)]),
         val_handlers=[*handlers, report],
     ).run()
@@ -138,11 +138,10 @@ def test_the_table_holds_every_case_before_the_next_one_is_done(tmp_path: Path, 
 def test_resuming_leaves_out_what_is_finished_and_keeps_its_seconds_and_place(
     tmp_path: Path, cases: list[Case]
 ) -> None:
-    old = [{"case": "c", "status": "ok", "seconds": 1.5}, {"case": "a", "status": "failed", "seconds": 9}]
-    report, task = setup(tmp_path, cases, finished=["a", "c", "d"])
-    assert [case["case"] for case in report.pending] == ["a", "b", "c", "d"]  # without `resume`, all
-    write_table(task.table, old)
-    report, task = setup(tmp_path, cases, finished=["c", "d"], resume=True)
+    run(setup(tmp_path, [cases[0], cases[2], cases[3]], refuses="a")[0])
+    before = {row["case"]: row["seconds"] for row in read_table(tmp_path / "out" / "summary.csv")}
+    assert [case["case"] for case in setup(tmp_path, cases, finished="acd")[0].pending] == ["a", "b", "c", "d"]
+    report, task = setup(tmp_path, cases, finished="acd", resume=True)  # a is there from an older run, and failed since
     assert [case["case"] for case in report.pending] == ["a", "b"]
     run(report).finish()
     assert task.processed == ["a", "b"]
@@ -150,21 +149,105 @@ def test_resuming_leaves_out_what_is_finished_and_keeps_its_seconds_and_place(
     assert [(row["case"], row["status"], row["mean"]) for row in rows] == [
         ("a", "ok", "2.0"), ("b", "ok", "4.0"), ("c", "ok", "kept"), ("d", "ok", "kept"),
     ]  # fmt: skip
-    assert (rows[2]["seconds"], rows[3]["seconds"]) == ("1.5", "")
+    assert [row["seconds"] for row in rows[2:]] == [before["c"], before["d"]]
 
 
 @pytest.mark.filterwarnings("ignore:.*dataloader.* is empty")
 def test_resuming_where_all_is_finished_succeeds(tmp_path: Path, cases: list[Case]) -> None:
+    run(setup(tmp_path, cases)[0]).finish()
     report, task = setup(tmp_path, cases, finished="abcd", resume=True)
-    run(report).finish()
+    assert report.pending == []
+    report.finish()
     assert (task.processed, task.concluded) == ([], [["a", "b", "c", "d"]])
 
 
-def test_a_table_of_another_run_is_refused_and_kept(tmp_path: Path, cases: list[Case]) -> None:
-    path = write_table(tmp_path / "out" / "summary.csv", [{"epoch": 1, "loss": 0.5}])  # such as a training's
-    with pytest.raises(InputError, match=rf"^{re.escape(str(path))}: expected [^\n]+, got [^\n]+; [^\n]+$"):
+def test_resuming_starts_anew_where_the_image_or_the_settings_changed(
+    tmp_path: Path, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(setup(tmp_path, cases)[0]).finish()
+    Image.fromarray(np.array([[0] * 3, [9] * 3, [9] * 3], dtype=np.uint8)).save(cases[1]["image"])
+    assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b"]
+    monkeypatch.setattr("shared.engine.cases.run_settings", lambda: {"overlap": 0.25})
+    assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == list("abcd")
+
+
+def test_another_data_set_keeps_the_rows_of_the_first(
+    tmp_path: Path, cases: list[Case], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(setup(tmp_path, cases[2:])[0]).finish()
+    report, task = setup(tmp_path, cases[:2])
+    run(report).finish()
+    assert [row["case"] for row in read_table(task.table)] == ["c", "d", "a", "b"]
+    assert task.concluded == [["c", "d", "a", "b"]]
+    assert "2 of 2 cases done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["summary.csv", "all.txt", "b.txt"])
+def test_a_file_of_the_users_stops_the_run_before_the_first_case(tmp_path: Path, cases: list[Case], name: str) -> None:
+    theirs = tmp_path / "out" / name
+    theirs.parent.mkdir()
+    theirs.write_text("case,mine\n")
+    report, task = setup(tmp_path, cases)
+    with pytest.raises(InputError, match=rf"^{re.escape(str(theirs))}: expected no file, or one that an earlier run"):
+        run(report)
+    assert task.processed == []
+    assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, "case,mine\n")]
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard"])
+def test_an_input_is_never_a_target_by_whatever_link(tmp_path: Path, cases: list[Case], link: str) -> None:
+    run(setup(tmp_path, cases)[0]).finish()  # so that b.txt is the zoo's
+    target, image = tmp_path / "out" / "b.txt", Path(cases[1]["image"])
+    (target.symlink_to if link == "symbolic" else target.hardlink_to)(image)
+    with pytest.raises(InputError, match=rf"^{re.escape(str(target))}: expected a result that replaces no input"):
         run(setup(tmp_path, cases)[0])
-    assert read_table(path) == [{"epoch": "1", "loss": "0.5"}]
+
+
+def test_cases_named_like_other_results_are_kept_apart(tmp_path: Path, cases: list[Case]) -> None:
+    named = [{**case, "case": name} for case, name in zip(cases, ("a", "all", "a_", "all_"))]
+    report, task = setup(tmp_path, named)
+    run(report).finish()
+    assert task.processed == ["a", "all_", "a_", "all__"]  # all.txt is of the summary
+
+
+def test_any_fault_in_a_case_is_a_failed_row_and_the_others_are_done(tmp_path: Path, cases: list[Case]) -> None:
+    def faulty(image: torch.Tensor) -> torch.Tensor:
+        if image.max() == 4:
+            raise ZeroDivisionError("a defect\nof two lines")
+        return 2 * image
+
+    report, task = setup(tmp_path, cases)
+    run(report, forward=faulty)
+    rows = read_table(task.table)
+    assert [row["status"] for row in rows] == ["ok", "failed", "ok", "ok"]
+    assert rows[1]["message"].startswith(
+        "b: expected a case that can be processed, got ZeroDivisionError: a defect of "
+    )
+
+
+def test_an_option_that_is_wrong_for_every_case_ends_the_run(tmp_path: Path, cases: list[Case]) -> None:
+    def refuse(image: torch.Tensor) -> torch.Tensor:
+        raise InputError("--steps", expected="0", got=3, fix="correct it")
+
+    report, task = setup(tmp_path, cases)
+    with pytest.raises(InputError, match=r"^--steps: "):
+        run(report, forward=refuse)
+    assert task.processed == []
+
+
+def test_a_growing_table_is_written_whole_only_for_a_new_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rewritten at every one of 8,000 cases it would be 32 million rows, and minutes."""
+    whole: list[int] = []
+    monkeypatch.setattr("shared.files.write_table", lambda *args: whole.append(len(args[1])) or write_table(*args))
+    growing = GrowingTable(tmp_path / "summary.csv", ["case", "status"])
+    for number in range(8000):
+        growing.add({"case": str(number), "status": "ok", **({"late": 1} if number == 7 else {})})
+    assert whole == [1, 8]
+    rows = read_table(tmp_path / "summary.csv")
+    assert [row["case"] for row in rows] == [str(number) for number in range(8000)]
+    assert [row["late"] for row in rows[6:9]] == ["", "1", ""]
 
 
 def test_a_case_whose_results_the_task_refuses_fails_like_one_that_cannot_be_read(
