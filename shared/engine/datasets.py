@@ -53,8 +53,8 @@ FILES = ("image", "moving", "fixed", "moving_label", "fixed_label")
 class CaseDataset(Dataset):
     """A Dataset of cases each of whose `files` is read once, and that hands on the InputError of a bad case.
 
-    data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened; besides what it returns, a
-    sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": the
+    data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened, and once more as "files",
+    by key, which stay in the sample for whoever draws or writes on their grids. A bad case is {…, "error": the
     InputError}, so that the others still run. files: keys that a case may have; those of labels are read as ids.
     """
 
@@ -66,7 +66,8 @@ class CaseDataset(Dataset):
         case = self.data[index]
         try:
             opened = {key: opened_file(case[key], as_ids=key.endswith("label")) for key in self.files if key in case}
-            return {**self.transform({**case, **opened}), **({"files": opened} if opened else {})}
+            files = {"files": opened} if opened else {}
+            return {**files, **self.transform({**case, **opened, **files})}
         except Exception as error:  # MONAI wraps what a transform raises
             known = input_error_behind(error)
             if known is None:

@@ -102,9 +102,14 @@ def test_a_series_that_is_the_working_folder_has_its_name(tmp_path: Path, monkey
     assert [case["case"] for case in find_cases(".")] == ["t1"]
 
 
-def test_two_files_that_would_share_their_results_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.(png|jpg).*a\.(png|jpg)"):
-        find_cases(make(tmp_path, "a.png", "a.jpg"))
+def test_files_that_differ_in_their_ending_alone_keep_it_in_the_names_of_their_cases(tmp_path: Path) -> None:
+    make(tmp_path, "s/a.png", "s/a.jpg", "s/b.png", "a.nii", "a.nii.gz")
+    assert found(tmp_path) == {name: name for name in ("a.nii", "a.nii.gz", "s/a.jpg", "s/a.png")} | {"s/b": "s/b.png"}
+
+
+def test_a_name_that_the_ending_does_not_set_apart_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.png.*a\.png"):
+        find_cases(make(tmp_path, "a.png", "a.jpg", "a.png.tif"))
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
