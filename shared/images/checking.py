@@ -197,7 +197,7 @@ def _matched_colours(image: Any, file: ImageFile, channels: int, *, by_name: boo
     if by_name and len(names) == 3 and names != [colour.name for colour in RGB]:
         if channels == 3:
             raise InputError(
-                file.path, expected="gray, or red, green and blue", got=f"channels of other kinds, {describe(file.channels)}",
+                file.path, expected="gray, or red, green and blue", got=f"others, {describe(file.channels)}",
                 fix="choose with --channel one, or three in the order of red, green and blue",
             )  # fmt: skip
         return image

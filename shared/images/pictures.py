@@ -25,7 +25,8 @@ def read_picture(path: Path, *, as_ids: bool) -> tuple[np.ndarray, tuple[Channel
         check_size(path, file.height, file.width, len(file.getbands()))
         if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:  # MPO: a camera's JPEG, with a preview
             raise InputError(path, expected="one picture", got=f"{file.n_frames} of an animation", fix="save each")
-        if file.mode in ("RGB", "RGBA", "LA") and _bits(path, file.format) > 8:  # of which Pillow would keep 8
+        if _bits(path, file.format) > 8 and (file.format == "JPEG2000" or file.mode in ("RGB", "RGBA", "LA")):
+            # Pillow would keep 8 of them, or bring a JPEG 2000's 12 to 16.
             decode = imagecodecs.png_decode if file.format == "PNG" else imagecodecs.jpeg2k_decode
             pixels = decode(path.read_bytes())
         else:

@@ -1,5 +1,6 @@
 """Reading one image, whatever its format, into an `ImageFile`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared.images.raster import RASTER_ENDINGS, SLICE, begins_as_picture, read_
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 ENDINGS_OF = {"volume": NIFTI_ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
 ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+PICTURE = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000"
 
 
 def without_ending(path: Path) -> Path:
@@ -38,14 +40,15 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     Raises InputError for what cannot be read.
     """
     path = Path(path)
+    read: Callable[[Path], ImageFile]
     if begins_as_picture(split_slice(path)[0]):
-        kind, read = "a picture", partial(read_raster, as_ids=as_ids)
+        kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
     elif path.is_dir() or is_dicom(path):
         kind, read = "a DICOM series", read_dicom
     elif path.name.lower().endswith(NIFTI_ENDINGS):
         kind, read = "a NIfTI file", read_nifti
     else:
-        kind, read = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000", partial(read_raster, as_ids=as_ids)
+        kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
     try:
         image = read(path)
     except InputError:

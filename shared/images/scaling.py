@@ -3,30 +3,34 @@
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, ScaleIntensity, ScaleIntensityRangePercentiles
+from monai.transforms import MapTransform, ScaleIntensity
 
 
 class ScaleByRanged(MapTransform):
     """Bring images (C, *S) to 0 … 1, all channels together.
 
     Where all is whole numbers from 0 to 255, as pictures of 8 bits have it, from the lowest to the highest. Else from
-    the percentile `lower` to `upper`, and clipped: a sensor of more bits has hot pixels far above the picture.
+    the percentile `lower` to `upper`, and clipped: a sensor of more bits has hot pixels far above the picture. The
+    defaults pass over 150 of 640 × 480 pixels at either end, and count the same cells of the samples as 8 bits do.
     """
 
-    def __init__(self, keys: KeysCollection, *, lower: float = 0.1, upper: float = 99.9) -> None:
+    def __init__(self, keys: KeysCollection, *, lower: float = 0.05, upper: float = 99.95) -> None:
         super().__init__(keys)
+        self.percentiles = (lower, upper)
         self.from_extremes = ScaleIntensity()
-        self.from_percentiles = ScaleIntensityRangePercentiles(lower, upper, 0.0, 1.0, clip=True)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
-            scaled = self.from_extremes if is_8_bit(out[key]) else self.from_percentiles
-            out[key] = scaled(out[key])
-            if not bool(out[key].max() > out[key].min()):  # fewer pixels stand out than the percentiles leave
-                out[key] = self.from_extremes(data[key])
+            image = out[key]
+            low, high = (0.0, 0.0) if is_8_bit(image) else np.percentile(np.asarray(image), self.percentiles)
+            if high > low:
+                out[key] = image.sub(low).div_(high - low).clamp_(0, 1)
+            else:  # 8 bits, or fewer pixels stand out than the percentiles leave
+                out[key] = self.from_extremes(image)
         return out
 
 

@@ -24,9 +24,11 @@ def read_tiff(path: Path, slice_name: str, *, as_ids: bool) -> tuple[np.ndarray,
     """
     slices = tiff_layout(path).slices
     if slice_name not in slices:
+        first = next(iter(slices))
         raise InputError(
             path, expected="one picture, or the name of a slice", got=f"{slice_name or 'none'} of {len(slices)}",
-            fix=f"name one, as in {path.name}#{next(iter(slices))}, or give the file as --dataset_dir for all",
+            fix=f"name one, as in {path.name}#{first}, or give the file as --dataset_dir for all" if first else
+            "leave out the name: the file has one picture",
         )  # fmt: skip
     chosen = slices[slice_name]
     with opened_tiff(path) as tif:

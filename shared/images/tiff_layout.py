@@ -132,8 +132,9 @@ def _slices(
     axes = [axis for axis in dict.fromkeys(axis for index, _ in placed for axis in index) if axis != "C"]
     varying = [axis for axis in axes if len({index[axis] for index, _ in placed}) > 1]
     slices: dict[str, dict[int, Plane]] = {}
+    digits = {axis: max(3, len(str(1 + max(index[axis] for index, _ in placed)))) for axis in varying}
     for index, plane in placed:
-        name = "_".join(f"{AXIS_WORDS.get(axis, axis.lower())}{index[axis] + 1:03}" for axis in varying)
+        name = "_".join(f"{AXIS_WORDS.get(axis, axis.lower())}{index[axis] + 1:0{digits[axis]}}" for axis in varying)
         slices.setdefault(name, {})[index.get("C", 0)] = plane
     for name, planes in slices.items():
         channels = samples

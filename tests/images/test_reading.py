@@ -232,7 +232,20 @@ def test_a_rare_pixel_format_looks_as_it_does_in_a_viewer(tmp_path: Path, mode: 
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("a b.v1.2.nii", "a b.v1.2"), ("Ä.NII.GZ", "Ä"), ("a.nii.png", "a.nii"), ("a.b.TIFF", "a.b"), ("a.b", "a.b")],
+    [
+        ("a b.v1.2.nii", "a b.v1.2"),
+        ("Ä.NII.GZ", "Ä"),
+        ("a.nii.png", "a.nii"),
+        ("a.b.TIFF", "a.b"),
+        ("a.b", "a.b"),
+        ("a.jfif", "a"),
+        ("a.bmp", "a"),
+        ("a.WebP", "a"),
+        ("a.jp2", "a"),
+        ("a.ome.tif#t001_z003", "a.ome/t001_z003"),
+        ("a.nii#z001", "a.nii#z001"),
+        ("a#1.tif", "a#1"),
+    ],
 )
 def test_a_name_loses_its_ending_and_nothing_else(name: str, kept: str) -> None:
     assert without_ending(Path("folder.png") / name) == Path("folder.png") / kept
