@@ -1,5 +1,6 @@
 """Reading PNG, JPEG, BMP, WebP and JPEG 2000, by Pillow where it keeps all bits."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def _bits(path: Path, kind: str | None) -> int:
 
 def _orientation(file: Any) -> int:
     try:
-        return int(file.getexif().get(ORIENTATION, 1))
+        with warnings.catch_warnings(action="ignore"):
+            return int(file.getexif().get(ORIENTATION, 1))
     except Exception:  # viewers show a picture whose EXIF is damaged as it is stored
         return 1
