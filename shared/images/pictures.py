@@ -22,7 +22,7 @@ def read_picture(path: Path, *, as_ids: bool) -> tuple[np.ndarray, tuple[Channel
 
     Image.MAX_IMAGE_PIXELS = None  # slides are larger than Pillow thinks is safe: `check_size` has the limit
     file: Any  # of formats that differ in what they know
-    with Image.open(path, formats=FORMATS) as file:
+    with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as file:  # of damaged EXIF
         check_size(path, file.height, file.width, len(file.getbands()))
         if file.format != "MPO" and getattr(file, "n_frames", 1) > 1:  # MPO: a camera's JPEG, with a preview
             raise InputError(path, expected="one picture", got=f"{file.n_frames} of an animation", fix="save each")
@@ -54,7 +54,6 @@ def _bits(path: Path, kind: str | None) -> int:
 
 def _orientation(file: Any) -> int:
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return int(file.getexif().get(ORIENTATION, 1))
+        return int(file.getexif().get(ORIENTATION, 1))
     except Exception:  # viewers show a picture whose EXIF is damaged as it is stored
         return 1
