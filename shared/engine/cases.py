@@ -15,7 +15,8 @@ from shared.engine.tables import format_table
 from shared.engine.weights import load_weights
 from shared.errors import InputError, input_error_behind, one_line, unforeseen
 from shared.files import GrowingTable, read_table, write_table
-from shared.images.cases import Case
+from shared.images.cases import Case, Survey
+from shared.images.passed import PassedOver
 from shared.options import run_settings
 from shared.outputs import MANIFEST, Outputs, digest_of
 
@@ -137,6 +138,7 @@ class CaseReport:
     pending: the cases to run, of several processes those that are this one's. With `resume` those are left out whose
     results are there already, made of the same files with the same weights and options. The first process writes the
     table, and in the end for all.
+    cases: to be run, and where it is a `Survey` what was passed over, which is printed after the table.
     table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
     keep: rows of other cases that the table has already stay in it, before the new ones.
     A case whose results would have the place of another's, or of a summary, is done under its name and "_".
@@ -145,7 +147,7 @@ class CaseReport:
 
     def __init__(
         self,
-        cases: Sequence[Case],
+        cases: Sequence[Case] | Survey,
         task: CaseTask,
         *,
         output_dir: str | Path,
@@ -153,10 +155,12 @@ class CaseReport:
         resume: bool = False,
         keep: bool = True,
     ) -> None:
+        found = cases if isinstance(cases, Survey) else Survey(list(cases), PassedOver())
+        self.passed = found.passed
         self.task = task
         self.path = Path(output_dir) / table
         self.outputs = Outputs(output_dir)
-        self.cases = kept_apart(cases, task, [table, MANIFEST])
+        self.cases = kept_apart(found.cases, task, [table, MANIFEST])
         self.rows: dict[str, Figures] = {}
         self.started = 0.0
         self.growing = GrowingTable(self.path, COLUMNS)
@@ -186,7 +190,7 @@ class CaseReport:
         every = [*self.former.values(), *rows]
         write_table(self.path, every, dict.fromkeys([*COLUMNS, *(column for row in every for column in row)]))
         self.task.conclude(every)
-        print_outcome(self.path, rows)
+        print_outcome(self.path, rows, self.passed)
 
     def _claim(self) -> None:
         """Make sure that nothing of the user's is replaced, and say in the manifest what is going to be written."""
@@ -258,8 +262,8 @@ def summary_files(worst: int) -> list[str]:
     return ["metrics.json", "scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
 
 
-def print_outcome(path: Path, rows: Sequence[Figures]) -> None:
-    """Print the table of a run and what became of its cases. Raises InputError where one failed."""
+def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> None:
+    """Print the table of a run, what was passed over, and what became of its cases. Raises InputError where one failed."""
     failed = [row for row in rows if row["status"] != "ok"]
     columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
     print(format_table(rows, columns[:MOST_COLUMNS]))
@@ -269,9 +273,12 @@ def print_outcome(path: Path, rows: Sequence[Figures]) -> None:
         print(f"failed: {row['message']}")
     if len(failed) > MOST_FAILURES:
         print(f"… and {len(failed) - MOST_FAILURES} more failed")
-    print(f"{len(rows) - len(failed)} of {len(rows)} cases done, results in {path.parent.resolve()}")
+    if passed:
+        print(passed)
+    over = f", {len(passed)} passed over" if passed else ""
+    print(f"{len(rows) - len(failed)} of {len(rows)} cases done{over}, results in {path.parent.resolve()}")
     if failed:
         raise InputError(
-            path, expected="every case to be done", got=f"{len(failed)} of {len(rows)} failed",
+            path, expected="every case to be done", got=f"{len(failed)} of {len(rows)} failed{over}",
             fix="see its message column",
         )  # fmt: skip

@@ -53,8 +53,8 @@ FILES = ("image", "moving", "fixed", "moving_label", "fixed_label")
 class CaseDataset(Dataset):
     """A Dataset of cases each of whose `files` is read once, and that hands on the InputError of a bad case.
 
-    data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened; besides what it returns, a
-    sample has them as "files", by key, for whoever draws or writes on their grids. A bad case is {…, "error": an
+    data: cases, of paths or of `ImageFile`s. transform gets a case with its files opened, and once more as "files",
+    by key, which stay in the sample for whoever draws or writes on their grids. A bad case is {…, "error": an
     InputError}, so that the others still run, whatever was wrong.
     files: keys that a case may have; those of labels are read as ids.
     data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
@@ -70,7 +70,8 @@ class CaseDataset(Dataset):
             return case
         try:
             opened = {} if "files" in case else opened_files(case, self.files)
-            return {**self.transform({**case, **opened}), **({"files": opened} if opened else {})}
+            files = {"files": opened} if opened else {}
+            return {**files, **self.transform({**case, **opened, **files})}
         except Exception as error:  # MONAI wraps what a transform raises
             return {**case, "error": input_error_behind(error) or unforeseen(case.get("case"), error)}
 

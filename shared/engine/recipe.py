@@ -52,7 +52,9 @@ def compose(*transforms: Any) -> Part:
     return component("Compose", transforms=list(transforms))
 
 
-FOUND = component("shared.images.cases.find_cases", dataset_dir="@dataset_dir", output_dir="@output_dir")
+def found(kind: str) -> Part:
+    """The images of a folder, of a kind: "raster" or "volume"."""
+    return component("shared.images.cases.survey", dataset_dir="@dataset_dir", output_dir="@output_dir", kinds=[kind])
 
 
 def paths(output_dir: str, **more: str) -> Part:

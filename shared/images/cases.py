@@ -2,15 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from shared.errors import InputError
-from shared.images.dicom import is_dicom_series
-from shared.images.reading import ENDINGS, without_ending
+from shared.images.dicom import is_dicom, is_dicom_series
+from shared.images.passed import PassedOver
+from shared.images.raster import RASTER_ENDINGS, slice_names
+from shared.images.reading import ENDINGS_OF, without_ending
 
 # Folder of images -> folder of labels beside it: Medical Segmentation Decathlon, and plain.
 LABEL_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "images": "labels"}
@@ -19,17 +23,37 @@ Case = dict[str, str]  # "case": name; "image": path; "label": path, where there
 T = TypeVar("T")
 
 
-def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) -> list[Case]:
-    """Every image below `dataset_dir` (or the one file or DICOM series it names), sorted by case name.
+@dataclass(frozen=True)
+class Survey:
+    """What a data set holds: its cases, and what was passed over."""
 
-    A case is named by its path below `dataset_dir` without the ending. Hidden files, label folders beside image
-    folders, and `output_dir` are passed over. Raises InputError where there is no image.
+    cases: list[Case]
+    passed: PassedOver
+
+
+def find_cases(
+    dataset_dir: str | Path, output_dir: str | Path | None = None, *, kinds: Sequence[str] = tuple(ENDINGS_OF)
+) -> list[Case]:
+    """Every image below `dataset_dir` (or the one file or DICOM series it names), by case name: see `survey`."""
+    return survey(dataset_dir, output_dir, kinds=kinds).cases
+
+
+def survey(
+    dataset_dir: str | Path, output_dir: str | Path | None = None, *, kinds: Sequence[str] = tuple(ENDINGS_OF)
+) -> Survey:
+    """The cases of `dataset_dir`, sorted by name, and what was found there and passed over.
+
+    A case is named by its path below `dataset_dir` without the ending; where several would have one name, with it. A
+    slice of a stack is a case of its own: `stack/z003`, of the image `stack.tif#z003`. Hidden files, label folders
+    beside image folders, and `output_dir` are passed over. kinds: "raster", "volume" or both.
+    Raises InputError where there is no image.
     """
     root = Path(dataset_dir)
     if not root.exists():
         raise InputError(root, expected="a folder or an image", got="nothing there", fix="check --dataset_dir")
+    passed = PassedOver()
     if root.is_file():
-        return [{"case": without_ending(root).name, "image": str(root)}]
+        return Survey(_named(root.parent, list(_slices(root, passed))), passed)
     skipped = {Path(output_dir).resolve()} if output_dir else set()
     if root.resolve() in skipped:
         raise InputError(
@@ -38,24 +62,17 @@ def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) ->
             got="the images' folder",
             fix="choose another --output_dir",
         )
-    cases: dict[str, Case] = {}
-    for path in _walk(root, skipped):
-        name = path.resolve().name if path == root else without_ending(path).relative_to(root).as_posix()
-        if name in cases:
-            raise InputError(
-                path, expected="one image of its name, which its results will bear", fix="rename one of them",
-                got=f"also {cases[name]['image']}",
-            )  # fmt: skip
-        cases[name] = {"case": name, "image": str(path)}
-    if not cases:
+    images = list(_walk(root, skipped, kinds, passed))
+    if not images:
+        endings = ", ".join(ending for kind in kinds for ending in ENDINGS_OF[kind])
         found = sum(len(files) for _, _, files in os.walk(root))
         raise InputError(
             root,
-            expected=f"images ({', '.join(ENDINGS)} or DICOM series)",
+            expected=f"images ({endings}{' or DICOM series' * ('volume' in kinds)})",
             got=f"{found} files, none of them an image",
             fix="check --dataset_dir",
         )
-    return [cases[name] for name in sorted(cases)]
+    return Survey(_named(root, images), passed)
 
 
 def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
@@ -84,7 +101,7 @@ def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
             raise InputError(
                 case["image"],
                 expected=f"a label named {case['case']}.* in {root / labels}",
-                got="none",
+                got="none, or several of that name",
                 fix="add the label or remove the image",
             )
         cases.append({"case": f"{images}/{case['case']}", "image": case["image"], "label": label_of.pop(case["case"])})
@@ -158,25 +175,63 @@ def select_cases(
     return parts[part]
 
 
-def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
-    """The images below `folder`, and the folders that hold a DICOM series. Adds where it has been to `skipped`."""
+def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: PassedOver) -> Iterator[Path]:
+    """The images below `folder`, and the folders that hold a DICOM series. Adds what else there is to `passed`.
+
+    Adds where it has been to `skipped`.
+    """
     if folder.resolve() in skipped:
         return
     skipped.add(folder.resolve())
     try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        if is_dicom_series(folder):
-            yield folder
+        entries = sorted(entry for entry in folder.iterdir())
+        is_series = "volume" in kinds and is_dicom_series(folder)
     except OSError as error:
         raise InputError(
             folder, expected="a folder that may be read", got=error.strerror, fix="change its permissions"
         ) from error
+    if is_series:
+        yield folder
     labels = {label for image, label in LABEL_FOLDERS.items() if folder / image in entries}
+    endings = tuple(ending for kind in kinds for ending in ENDINGS_OF[kind])
     for entry in entries:
-        if entry.is_dir() and entry.name not in labels:
-            yield from _walk(entry, skipped)
-        elif entry.is_file() and entry.name.lower().endswith(ENDINGS):
-            yield entry
+        if entry.name.startswith("."):
+            passed.hidden += 1
+        elif entry.is_dir() and entry.name not in labels:
+            yield from _walk(entry, skipped, kinds, passed)
+        elif entry.is_file() and entry.name.lower().endswith(endings):
+            yield from _slices(entry, passed)
+        elif entry.is_file() and not (is_series and is_dicom(entry)):
+            passed.add_file(entry.name, entry.suffix.lower())
+        elif not entry.exists():
+            passed.links.append(entry.name)
+
+
+def _slices(file: Path, passed: PassedOver) -> Iterator[Path]:
+    """`file`, or the slices of a stack; pages that are none are added to `passed`."""
+    names, unread = slice_names(file) if file.name.lower().endswith(RASTER_ENDINGS) else ([""], 0)
+    if unread:
+        passed.pages[file.name] = unread
+    yield from (file.with_name(f"{file.name}#{name}") if name else file for name in names)
+
+
+def _named(root: Path, images: Sequence[Path]) -> list[Case]:
+    """Cases by the paths of their images below `root`, without the ending where no other would have the same name."""
+    names = [
+        without_ending(path).relative_to(root).as_posix() if path != root else path.resolve().name for path in images
+    ]
+    count = Counter(names)
+    cases: dict[str, Case] = {}
+    for path, name in zip(images, names):
+        if count[name] > 1 and path != root:
+            name = path.relative_to(root).as_posix()
+        if name in cases:
+            raise InputError(
+                path, expected="one image of its name, which its results will bear", fix="rename one of them",
+                got=f"also {cases[name]['image']}",
+            )  # fmt: skip
+        cases[name] = {"case": name, "image": str(path)}
+    return [cases[name] for name in sorted(cases)]
 
 
 def _listed_validation(root: Path) -> set[str]:

@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from shared.errors import InputError
+from shared.images.channels import ALPHA, RGB, describe
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 
@@ -25,23 +26,33 @@ class ReadCased(MapTransform):
     """Make of the images that `keys` hold, by path or as an `ImageFile`, MetaTensors (C, *S), float32.
 
     Images must have `spatial_dims` dimensions, be finite and not constant, and have `channels` channels, for which
-    PNG, JPEG and TIFF are converted between gray and colour. Raises InputError otherwise.
+    raster images are converted between gray and colour. channel: which channels are taken of the file's (see
+    `match_channels`); where a sample has "files", they hold these alone afterwards. Raises InputError otherwise.
     """
 
     def __init__(
-        self, keys: KeysCollection, *, spatial_dims: int, channels: int = 1, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *,
+        spatial_dims: int,
+        channels: int = 1,
+        channel: object = "",
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.spatial_dims = spatial_dims
         self.channels = channels
+        self.channel = channel
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
             file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
             check_dimensions(file, self.spatial_dims)
-            out[key] = match_channels(file, self.channels)
+            out[key] = match_channels(file, self.channels, self.channel)
             check_intensities(out[key], file.path)
+            if "files" in out:
+                out["files"] = {**out["files"], key: file.with_channels(self.channel)}
         return out
 
 
@@ -92,10 +103,8 @@ def check_dimensions(file: ImageFile, spatial_dims: int) -> None:
     if len(file.shape) != spatial_dims:
         raise InputError(
             file.path, expected=f"{spatial_dims} dimensions", got=f"{len(file.shape)} {file.shape}",
-            fix="give one image or volume a file",
+            fix="convert it to NIfTI" if file.is_raster else "give one image or volume a file",
         )  # fmt: skip
-    if file.is_raster and spatial_dims != 2:
-        raise InputError(file.path, expected="NIfTI or DICOM", got="a stack of pictures", fix="convert it to NIfTI")
     zooms = np.linalg.norm(file.affine[:3, :3], axis=0)
     if (zooms < SMALLEST_VOXEL_MM).any() or (zooms > LARGEST_VOXEL_MM).any():
         raise InputError(
@@ -147,28 +156,52 @@ def class_ids(label: MetaTensor, path: str | Path, num_classes: int, values: Seq
     return label
 
 
-def match_channels(file: ImageFile, channels: int) -> MetaTensor:
+def match_channels(file: ImageFile, channels: int, channel: object = "") -> MetaTensor:
     """The image as (channels, *S). Of raster images alpha is dropped, colour becomes luminance, gray is repeated.
 
-    Raises InputError where the channels do not match.
+    channel: which channels are taken of the file's, as `ImageFile.with_channels` has it; "" for all.
+    Raises InputError where the channels do not match: further ones that the file does not call alpha, or three that it
+    does not call colours, have to be chosen.
     """
-    image: Any = file.tensor()  # MetaTensor's methods are annotated as giving plain tensors
-    count = len(file.values)
-    if file.is_raster:
-        if count in (2, 4) and channels != count:  # gray + alpha, colour + alpha
-            image = image[:-1]
-        if image.shape[0] == 3 and channels == 1:
-            weights = image.new_tensor(LUMINANCE).reshape(3, *[1] * (image.ndim - 1))
-            image = (image * weights).sum(dim=0, keepdim=True)
-        if image.shape[0] == 1:
-            image = image.repeat(channels, *[1] * (image.ndim - 1))
+    chosen = file.with_channels(channel)
+    image: Any = chosen.tensor()  # MetaTensor's methods are annotated as giving plain tensors
+    count = len(chosen.values)
+    if chosen.is_raster:
+        image = _matched_colours(image, chosen, channels, by_name=channel in ("", None))
     elif count != 1 == channels:  # what is not a channel to the bundle is one dimension too many
-        shape = (*file.shape, count)
+        shape = (*chosen.shape, count)
         raise InputError(
-            file.path, expected=f"{len(shape) - 1} dimensions", got=f"{len(shape)} {shape}",
+            chosen.path, expected=f"{len(shape) - 1} dimensions", got=f"{len(shape)} {shape}",
             fix="give one volume a file",
         )  # fmt: skip
     if image.shape[0] != channels:
-        raise InputError(file.path, expected=f"{channels} channels", got=count, fix="choose the channels to keep")
+        raise InputError(
+            chosen.path,
+            expected=f"{channels} channel{'s' * (channels > 1)}",
+            got=describe(chosen.channels) if chosen.channels else count,
+            fix="choose with --channel, by name or by a number from 1" if file.is_raster else "choose those to keep",
+        )
     matched: MetaTensor = image
     return matched
+
+
+def _matched_colours(image: Any, file: ImageFile, channels: int, *, by_name: bool) -> Any:
+    """The channels of a raster image (C, *S) converted between gray and colour, as far as they are either.
+
+    by_name: what they are is told by their names, where there are any, rather than by their number.
+    """
+    names = [channel.name for channel in file.channels]
+    if by_name and ALPHA.name in names and len(names) != channels:
+        kept = [i for i, name in enumerate(names) if name != ALPHA.name]
+        image, names = image[kept], [names[i] for i in kept]
+    if by_name and len(names) == 3 and names != [colour.name for colour in RGB]:
+        if channels == 3:
+            raise InputError(
+                file.path, expected="gray, or red, green and blue", got=f"others, {describe(file.channels)}",
+                fix="choose with --channel one, or three in the order of red, green and blue",
+            )  # fmt: skip
+        return image
+    if len(image) == 3 and channels == 1:
+        weights = image.new_tensor(LUMINANCE).reshape(3, *[1] * (image.ndim - 1))
+        image = (image * weights).sum(dim=0, keepdim=True)
+    return image.repeat(channels, *[1] * (image.ndim - 1)) if len(image) == 1 else image

@@ -1,6 +1,6 @@
 """An image file, read once: what it holds, on which grid, and how a result is written on that grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +11,7 @@ from PIL import Image
 
 from shared.errors import InputError
 from shared.files import write_atomically
+from shared.images.channels import Channel, chosen_channels, describe, numbered
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ImageFile:
 
     values: (C, *S), float32; S = (x, y[, z]) of a volume and (rows, columns) of a raster image. affine: (4, 4), voxels
     to mm, RAS; the identity for a raster image. nifti: where the file is NIfTI, the grid on which results are written.
+    channels: what they are, as far as the file says so; without them one is gray and three are colours.
     """
 
     path: Path
@@ -35,11 +37,29 @@ class ImageFile:
     affine: np.ndarray
     is_raster: bool = False
     nifti: NiftiGrid | None = None
+    channels: tuple[Channel, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """S."""
         return self.values.shape[1:]
+
+    def with_channels(self, wanted: object) -> "ImageFile":
+        """The file with those channels alone that an option means (see `chosen_channels`); all of them with "".
+
+        Raises InputError where it has no such channel.
+        """
+        if wanted in ("", None):
+            return self
+        channels = self.channels or numbered(len(self.values))
+        try:
+            chosen = chosen_channels(channels, wanted)
+        except LookupError as error:
+            raise InputError(
+                self.path, expected=f"a channel {error.args[0]!r}", got=describe(channels),
+                fix="choose --channel by one of these names, or by a number from 1",
+            ) from None  # fmt: skip
+        return replace(self, values=self.values[chosen], channels=tuple(channels[i] for i in chosen))
 
     def tensor(self) -> MetaTensor:
         """A copy of the values as MONAI's transforms take them."""

@@ -1,42 +1,53 @@
-"""Reading raster images: PNG, JPEG and TIFF."""
+"""Reading raster images, whose format is told by their content, and naming the slices of a stack."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from shared.images.file import ImageFile
+from shared.images.pictures import read_picture
+from shared.images.tiff import read_tiff
+from shared.images.tiff_layout import MAGICS as TIFF_MAGICS
+from shared.images.tiff_layout import is_tiff, tiff_layout
+
+RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
+MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"\0\0\0\x0cjP  \r\n\x87\n", *TIFF_MAGICS)
+SLICE = re.compile(r"(.+)#((?:[a-z]+\d+_)*[a-z]+\d+)")  # `stack.tif#t001_z003`
+
+
+def begins_as_picture(path: Path) -> bool:
+    """Whether a file begins as a raster image does, whatever it is called, and not as DICOM, which may look alike."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(132)
+    return (start.startswith(MAGICS) or start[8:12] == b"WEBP") and start[128:] != b"DICM"
+
+
+def split_slice(path: Path) -> tuple[Path, str]:
+    """The file and the name of the slice that `path` means: of `stack.tif#z003` stack.tif and z003, of others ""."""
+    match = SLICE.fullmatch(path.name)
+    return (path.with_name(match[1]), match[2]) if match and not path.exists() else (path, "")
+
+
+def slice_names(path: Path) -> tuple[list[str], int]:
+    """The names of a file's slices, [""] where it holds one picture, and how many of its pages are not read.
+
+    Only headers are read. What is damaged counts as one picture: whoever reads it will report it.
+    """
+    try:
+        layout = tiff_layout(path) if is_tiff(path) else None
+    except Exception:  # tifffile raises many kinds
+        layout = None
+    return (list(layout.slices), layout.unread) if layout else ([""], 0)
 
 
 def read_raster(path: Path, *, as_ids: bool) -> ImageFile:
-    tiff = _read_tiff(path) if path.name.lower().endswith((".tif", ".tiff")) else None
-    values = _read_picture(path, as_ids=as_ids) if tiff is None else tiff
-    return ImageFile(path, values, np.eye(4), is_raster=True)
-
-
-def _read_picture(path: Path, *, as_ids: bool) -> np.ndarray:
-    """(C, *S) of what Pillow reads."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # slides are larger than Pillow thinks is safe
-    with Image.open(path) as file:
-        if file.format == "PNG" and file.mode in ("RGB", "RGBA", "LA"):
-            from imagecodecs import png_decode
-
-            array = png_decode(path.read_bytes())  # Pillow would keep 8 of 16 bits
-        else:
-            colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
-            array = np.asarray(file.convert("RGB") if colours else file)
-    return np.moveaxis(array, -1, 0) if array.ndim == 3 else array[None]
-
-
-def _read_tiff(path: Path) -> np.ndarray | None:
-    """(C, *S) of a gray or RGB TIFF; None where its numbers are not intensities but, say, a palette's."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        if file.pages.first.photometric not in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB):
-            return None
-        array, axes = file.series[0].asarray(), file.series[0].axes
-    if axes.endswith("S"):
-        return np.moveaxis(array, -1, 0)
-    return array if axes.startswith("S") else array[None]
+    """A picture, or the slice of a stack that `path` means (see `split_slice`)."""
+    file, name = split_slice(path)
+    if is_tiff(file):
+        values, channels = read_tiff(file, name, as_ids=as_ids)
+    else:
+        values, channels = read_picture(file, as_ids=as_ids)
+    return ImageFile(path, values, np.eye(4), is_raster=True, channels=channels)

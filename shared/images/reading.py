@@ -1,5 +1,6 @@
 """Reading one image, whatever its format, into an `ImageFile`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,16 +12,20 @@ from shared.images import dicom
 from shared.images.dicom import is_dicom, read_dicom
 from shared.images.file import ImageFile
 from shared.images.nifti import read_nifti
-from shared.images.raster import read_raster
+from shared.images.raster import RASTER_ENDINGS, SLICE, begins_as_picture, read_raster, split_slice
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
-RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ENDINGS_OF = {"volume": NIFTI_ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
 ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+PICTURE = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000"
 
 
 def without_ending(path: Path) -> Path:
-    """`path` without an ending this module reads; `a.b.nii.gz` becomes `a.b`."""
+    """`path` without an ending this module reads: `a.b.nii.gz` becomes `a.b`, and a slice, `a.tif#z003`, `a/z003`."""
     name = path.name
+    in_stack = SLICE.fullmatch(name)
+    if in_stack and in_stack[1].lower().endswith(RASTER_ENDINGS):
+        return without_ending(path.with_name(in_stack[1])) / in_stack[2]
     for ending in ENDINGS + dicom.ENDINGS:
         if name.lower().endswith(ending):
             return path.with_name(name[: -len(ending)])
@@ -28,19 +33,22 @@ def without_ending(path: Path) -> Path:
 
 
 def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
-    """Read a file or a DICOM series.
+    """Read a file, a slice of a stack (`stack.tif#z003`), or a DICOM series.
 
-    The axes beyond the third of a NIfTI file are its channels; a raster image has the channels of its file.
+    The axes beyond the third of a NIfTI file are its channels; a raster image has the channels of its file, upright.
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
     Raises InputError for what cannot be read.
     """
     path = Path(path)
-    if path.is_dir() or is_dicom(path):
+    read: Callable[[Path], ImageFile]
+    if begins_as_picture(split_slice(path)[0]):
+        kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
+    elif path.is_dir() or is_dicom(path):
         kind, read = "a DICOM series", read_dicom
     elif path.name.lower().endswith(NIFTI_ENDINGS):
         kind, read = "a NIfTI file", read_nifti
     else:
-        kind, read = "a PNG, JPEG or TIFF image", partial(read_raster, as_ids=as_ids)
+        kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
     try:
         image = read(path)
     except InputError:

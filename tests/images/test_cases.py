@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from shared.errors import InputError
-from shared.images.cases import find_cases, find_labelled_cases, select_cases, split_by_name, split_cases
+from shared.images.cases import find_cases, find_labelled_cases, select_cases, split_by_name, split_cases, survey
 
 
 def make(root: Path, *names: str) -> Path:
@@ -102,9 +103,87 @@ def test_a_series_that_is_the_working_folder_has_its_name(tmp_path: Path, monkey
     assert [case["case"] for case in find_cases(".")] == ["t1"]
 
 
-def test_two_files_that_would_share_their_results_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"a\.(png|jpg).*a\.(png|jpg)"):
-        find_cases(make(tmp_path, "a.png", "a.jpg"))
+def test_files_that_differ_in_their_ending_alone_keep_it_in_the_names_of_their_cases(tmp_path: Path) -> None:
+    make(tmp_path, "s/a.png", "s/a.jpg", "s/b.png", "a.nii", "a.nii.gz")
+    assert found(tmp_path) == {name: name for name in ("a.nii", "a.nii.gz", "s/a.jpg", "s/a.png")} | {"s/b": "s/b.png"}
+
+
+def test_a_name_that_the_ending_does_not_set_apart_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.png.*a\.png"):
+        find_cases(make(tmp_path, "a.png", "a.jpg", "a.png.tif"))
+
+
+def stack(path: Path, count: int = 3, axes: str = "ZYX") -> Path:
+    """A stack as ImageJ writes it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (count, 2, 4, 6)[-len(axes) :] if len(axes) > 3 else (count, 4, 6)
+    tifffile.imwrite(path, np.zeros(shape, np.uint8), imagej=True, metadata={"axes": axes})
+    return path
+
+
+def test_the_slices_of_a_stack_are_cases_in_a_folder_named_like_it(tmp_path: Path) -> None:
+    stack(tmp_path / "s" / "a.tif")
+    stack(tmp_path / "b.ome.png")  # content counts
+    make(tmp_path, "s/a.png")
+    assert list(found(tmp_path).items()) == [
+        *((f"b.ome/z00{z}", f"b.ome.png#z00{z}") for z in (1, 2, 3)),
+        ("s/a", "s/a.png"),
+        *((f"s/a/z00{z}", f"s/a.tif#z00{z}") for z in (1, 2, 3)),
+    ]
+    one = find_cases(tmp_path / "s" / "a.tif")
+    assert one == [{"case": f"a/z00{z}", "image": f"{tmp_path}/s/a.tif#z00{z}"} for z in (1, 2, 3)]
+
+
+def test_more_slices_than_three_digits_count_are_in_their_order(tmp_path: Path) -> None:
+    cases = find_cases(stack(tmp_path / "a.tif", 1001))
+    assert [case["case"] for case in cases][-3:] == ["a/z0999", "a/z1000", "a/z1001"]
+
+
+def test_the_channels_of_a_stack_are_one_case(tmp_path: Path) -> None:
+    assert [case["case"] for case in find_cases(stack(tmp_path / "a.tif", axes="CYX"))] == ["a"]
+
+
+def test_the_slices_of_a_stack_are_paired_with_those_of_its_label(tmp_path: Path) -> None:
+    stack(tmp_path / "images" / "a.tif")
+    stack(tmp_path / "labels" / "a.tif")
+    cases = find_labelled_cases(tmp_path)
+    assert [case["case"] for case in cases] == ["images/a/z001", "images/a/z002", "images/a/z003"]
+    assert [case["label"] for case in cases] == [f"{tmp_path}/labels/a.tif#z00{z}" for z in (1, 2, 3)]
+
+
+def test_what_is_passed_over_is_counted_and_named_in_one_line(tmp_path: Path) -> None:
+    make(
+        tmp_path, "a.png", "b.GIF", "s/c.gif", "notes", ".DS_Store", "s/._a.png", ".git/x", "labels/q.txt", "out/r.csv"
+    )
+    make(tmp_path, *(f"{i}.csv" for i in range(5)), "images/x.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "missing.png")
+    with tifffile.TiffWriter(tmp_path / "t.tif") as file:
+        file.write(np.zeros((40, 60), np.uint8), metadata=None)
+        file.write(np.zeros((4, 6), np.uint8), metadata=None, subfiletype=1)
+    found = survey(tmp_path, tmp_path / "out")
+    assert [case["case"] for case in found.cases] == ["a", "images/x", "t"]
+    assert str(found.passed) == (
+        "passed over: 5 .csv (0.csv, 1.csv, 2.csv, …), 2 .gif (b.GIF, c.gif), 1 without ending (notes), "
+        "1 broken link (link.png), 1 page of another size or kind (t.tif), 3 hidden"
+    )
+
+
+def test_of_a_data_set_that_is_taken_whole_nothing_is_passed_over(tmp_path: Path) -> None:
+    dicom(make(tmp_path, "a.png", "b.nii.gz") / "t1" / "IM0")
+    passed = survey(tmp_path).passed
+    assert not passed
+    assert str(passed) == ""
+
+
+def test_pictures_are_no_volumes_and_the_other_way_round(tmp_path: Path) -> None:
+    dicom(make(tmp_path, "a.png", "a.nii.gz", "s/b.jpg") / "t1" / "1.dcm")
+    volumes, pictures = survey(tmp_path, kinds=("volume",)), survey(tmp_path, kinds=("raster",))
+    assert [case["case"] for case in volumes.cases] == ["a", "t1"]
+    assert [case["case"] for case in pictures.cases] == ["a", "s/b"]
+    assert str(volumes.passed) == "passed over: 1 .jpg (b.jpg), 1 .png (a.png)"
+    assert str(pictures.passed) == "passed over: 1 .dcm (1.dcm), 1 .gz (a.nii.gz)"
+    with refused("none of them an image", make(tmp_path / "pictures", "a.png")):
+        find_cases(tmp_path / "pictures", kinds=("volume",))
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 
 SURE = {"min_score": "@min_score", "overlap": "@overlap", "most": "@most"}  # which boxes are left by suppression
-READ = component("shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels")
+READ = component(
+    "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
+)
 CLIPPED = component("shared.tasks.detection.cases.ClipObjectsd", keys="label")
-SCALED = component("ScaleIntensityd", keys="image")
+SCALED = component("shared.images.scaling.ScaleByRanged", keys="image")
 WHERE = {"dataset_dir": "@dataset_dir", "class_names": "@class_names"}
 COLLATED = function("shared.tasks.detection.cases.collate_objects")
 LETTERBOX = component(
@@ -49,7 +51,9 @@ class Detection:
 
     def _inference(self) -> Config:
         report = common.writing(self._task("Writer"))
-        return self._over_cases("inference", {"resume": False}, "outputs", [READ, SCALED], common.FOUND, report)
+        return self._over_cases(
+            "inference", {"resume": False}, "outputs", [READ, SCALED], common.found("raster"), report
+        )
 
     def _evaluate(self) -> Config:
         cases = component(
@@ -125,4 +129,4 @@ class Detection:
         return component(f"shared.tasks.detection.results.Detection{role}", **arguments)
 
     def _classes(self) -> Part:
-        return {"class_names": list(self.class_names), "channels": self.channels}
+        return {"class_names": list(self.class_names), "channels": self.channels, "channel": ""}

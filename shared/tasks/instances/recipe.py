@@ -8,7 +8,9 @@ from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 
-READ = component("shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels")
+READ = component(
+    "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
+)
 READ_INSTANCES = component("shared.tasks.instances.transforms.ReadInstancesd", keys="label", image_key="image")
 NUMBERED = compose(component("shared.tasks.instances.transforms.InstanceMapd", keys="pred"))
 
@@ -45,7 +47,7 @@ class Instances:
         written = self._task("Writer", class_names="@class_names", formats="@formats")
         options = {"formats": [], "resume": False}
         return self._over_cases(
-            "inference", options, common.paths("outputs"), [READ], common.FOUND, common.writing(written)
+            "inference", options, common.paths("outputs"), [READ], common.found("raster"), common.writing(written)
         )
 
     def _evaluate(self) -> Config:
@@ -145,4 +147,4 @@ class Instances:
         return component(f"shared.tasks.instances.results.Instance{role}", output_dir="@output_dir", **arguments)
 
     def _classes(self) -> Part:
-        return {"class_names": list(self.class_names), "channels": self.channels}
+        return {"class_names": list(self.class_names), "channels": self.channels, "channel": ""}

@@ -51,8 +51,9 @@ class Segmentation:
     def _inference(self) -> Config:
         options = {"class_names": list(self.class_names), "resume": False}
         return self._over_cases(
-            "inference", options, "outputs", reading=[], cases=common.FOUND, report=common.writing(self._task("Writer"))
-        )
+            "inference", options, "outputs", reading=[], cases=common.found("raster" if self._dims == 2 else "volume"),
+            report=common.writing(self._task("Writer")),
+        )  # fmt: skip
 
     def _evaluate(self) -> Config:
         cases = component("shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", **self._split())
@@ -116,8 +117,9 @@ class Segmentation:
     def _preprocessing(self, keys: str | list[str], modes: str | list[str], reading: Sequence[Part]) -> list[Part]:
         """The transforms of `keys`, the image alone or with its label, of which `reading` reads the label."""
         read = component(
-            "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels"
-        )
+            "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels",
+            **({"channel": "@channel"} if self._dims == 2 else {}),
+        )  # fmt: skip
         upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
         spaced = component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)
         scaled = component(
@@ -143,7 +145,7 @@ class Segmentation:
         return int(self.network["spatial_dims"])
 
     def _seen(self) -> Part:
-        return {"channels": self.channels} | self.grid
+        return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid
 
     def _labels(self) -> Part:
         values = {"label_values": list(self.label_values)} if self.label_values else {}
