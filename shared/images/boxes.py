@@ -50,17 +50,18 @@ def finite_numbers(values: object, entry: str, expected: str) -> list[float]:
 def box_in_order(corners: object, entry: str) -> list[float]:
     """The corners (x1, y1, x2, y2) of a box, in order whichever two were given.
 
-    Raises InputError that names `entry` where they are not four finite numbers, or have no area between them.
+    Raises InputError that names `entry` where they are not four finite numbers. They may have no area between them.
     """
     numbers = finite_numbers(corners, entry, "four finite numbers")
     if len(numbers) != 4:
         raise InputError(entry, expected="four numbers", got=len(numbers), fix="correct the annotation")
     (x1, x2), (y1, y2) = sorted(numbers[::2]), sorted(numbers[1::2])
-    if x1 == x2 or y1 == y2:
-        raise InputError(
-            entry, expected="a box with an area", got=_listed([x1, y1, x2, y2]), fix="correct or remove it"
-        )
     return [x1, y1, x2, y2]
+
+
+def has_area(box: Sequence[float]) -> bool:
+    """Whether (x1, y1, x2, y2), in order, has any."""
+    return box[0] < box[2] and box[1] < box[3]
 
 
 def checked_box(corners: object, size: Size | None, entry: str) -> list[float]:
@@ -79,7 +80,7 @@ def checked_box(corners: object, size: Size | None, entry: str) -> list[float]:
 
 def check_seen(box: Sequence[float], size: Size, entry: str) -> None:
     """Raise InputError where nothing of a box lies within its picture."""
-    if box[2] <= 0 or box[3] <= 0 or box[0] >= size[0] or box[1] >= size[1]:
+    if has_area(box) and (box[2] <= 0 or box[3] <= 0 or box[0] >= size[0] or box[1] >= size[1]):
         raise InputError(
             entry, expected=f"a box within the picture, {size[0]} × {size[1]}", got=_listed(box),
             fix="correct or remove it",

@@ -1,16 +1,22 @@
 """Reading data sets of boxes: PASCAL VOC, COCO, YOLO and LabelMe, found out by looking."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import InputError, one_line
-from shared.images.boxes import checked_box, picture_size
+from shared.images.boxes import checked_box, has_area, picture_size
 from shared.images.coco import coco_files, open_coco
 from shared.images.labelme import labelme_files, labelme_image, labelme_shapes
 from shared.images.layouts import case_of
+from shared.images.reading import RASTER_ENDINGS
+from shared.images.texts import visible_files
 from shared.tasks.detection.boxed import BoxedImage, BoxedObject
 from shared.tasks.detection.voc import is_voc, read_voc
 from shared.tasks.detection.yolo import is_yolo, read_yolo
+
+logger = logging.getLogger(__name__)
 
 
 def read_boxes(dataset_dir: str | Path) -> list[BoxedImage]:
@@ -20,7 +26,8 @@ def read_boxes(dataset_dir: str | Path) -> list[BoxedImage]:
     the folders of the parts. YOLO: labels/*.txt for images/, or texts beside the pictures, and classes.txt or the names
     in data.yaml. LabelMe: a JSON beside each picture. Each is looked for at the root and in folders train/, valid/, ….
     Raises InputError where it is none of these or several, an image is missing or annotated twice, or an annotation
-    cannot be used: one line that names its file and entry.
+    cannot be used: one line that names its file and entry. A box without area is left out, and so are pictures that
+    nothing annotates: either is logged in a line.
     """
     root = Path(dataset_dir)
     layout, read = _layout(root)
@@ -35,7 +42,8 @@ def read_boxes(dataset_dir: str | Path) -> list[BoxedImage]:
     if not found:
         raise InputError(root, expected="annotated images", got="none", fix="check --dataset_dir")
     _refuse_repeated(root, found)
-    return found
+    _log_left_out(root, found)
+    return [_with_area(image) for image in found]
 
 
 def _layout(root: Path) -> tuple[str, Callable[[Path], Iterator[BoxedImage]]]:
@@ -80,6 +88,21 @@ def _read_labelme(root: Path) -> Iterator[BoxedImage]:
             for shape in labelme_shapes(path, size)
         ]
         yield BoxedImage(case_of(root, image), image, objects)
+
+
+def _log_left_out(root: Path, images: Iterable[BoxedImage]) -> None:
+    pictures = {path for path in visible_files(root, "**/*") if path.name.lower().endswith(RASTER_ENDINGS)}
+    left_out = sorted(pictures - {image.image for image in images})
+    if left_out:
+        logger.warning("%s: %d pictures without annotation left out, such as %s", root, len(left_out), left_out[0])
+
+
+def _with_area(image: BoxedImage) -> BoxedImage:
+    """`image` without the boxes that have no area, each of which is logged."""
+    for one in image.objects:
+        if not has_area(one.box):
+            logger.warning("%s: left out, a box without area, %s; correct or remove it", one.entry, one.box)
+    return replace(image, objects=[one for one in image.objects if has_area(one.box)])
 
 
 def _refuse_repeated(root: Path, images: Iterable[BoxedImage]) -> None:

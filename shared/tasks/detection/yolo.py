@@ -18,11 +18,10 @@ EXPECTED = "lines of a class and four shares of the picture, or the corners of a
 def is_yolo(root: Path) -> bool:
     """Whether there are texts in a folder labels/, or beside the pictures where a file names their classes."""
     texts = [path for path in visible_files(root, "**/*.txt") if path.name != "classes.txt"]
-    return any(
-        "labels" in path.relative_to(root).parts[:-1]
-        or (names_file(root) is not None and any(path.with_suffix(ending).is_file() for ending in RASTER_ENDINGS))
-        for path in texts
-    )
+    if any("labels" in path.relative_to(root).parts[:-1] for path in texts):
+        return True
+    beside = any(path.with_suffix(ending).is_file() for path in texts for ending in RASTER_ENDINGS)
+    return beside and names_file(root) is not None
 
 
 def read_yolo(root: Path) -> Iterator[BoxedImage]:

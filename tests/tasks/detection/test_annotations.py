@@ -1,6 +1,7 @@
 """Boxes of the same objects, told in three formats, are read alike."""
 
 import json
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -170,11 +171,34 @@ def test_a_picture_that_two_annotations_name_is_refused(tmp_path: Path) -> None:
         read_boxes(root)
 
 
+def test_pictures_that_nothing_annotates_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = voc(tmp_path / "data")
+    path = root / "Annotations" / "empty.xml"
+    path.unlink()
+    with caplog.at_level(logging.WARNING):
+        assert [image.case for image in read_boxes(root)] == ["a"]
+    picture = root / "JPEGImages" / "empty.png"
+    assert caplog.messages == [f"{root}: 1 pictures without annotation left out, such as {picture}"]
+
+
 def test_swapped_corners_are_put_in_order(tmp_path: Path) -> None:
     root = voc(tmp_path / "data")
     path = root / "Annotations" / "a.xml"
     path.write_text(path.read_text().replace("xmin", "X").replace("xmax", "xmin").replace("X", "xmax"))
     assert [one.box for one in read_boxes(root)[0].objects] == [box for _, box in TRUE["a"]]
+
+
+@pytest.mark.parametrize("layout", [voc, yolo, coco])
+def test_a_box_without_area_is_left_out_and_named(
+    layout: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRUE, "a", [*TRUE["a"], ("platelet", [50.0, 30.0, 50.0, 40.0])])
+    with caplog.at_level(logging.WARNING):
+        found = read_boxes(layout(tmp_path / "data"))
+    assert [one.box for one in found[0].objects] == [pytest.approx(box) for _, box in TRUE["a"][:2]]
+    place = {voc: "a.xml, object 3", yolo: "a.txt, line 3", coco: "annotations.json, annotation 2"}[layout]
+    (message,) = caplog.messages
+    assert f"{place}: left out, a box without area, [50" in message
 
 
 @pytest.mark.parametrize(
@@ -185,7 +209,6 @@ def test_swapped_corners_are_put_in_order(tmp_path: Path) -> None:
         ("<xmax>30.0</xmax>", "", "object 1: expected a bndbox of the numbers"),
         ("<xmax>30.0</xmax>", "<xmax>thirty</xmax>", "object 1: expected a bndbox of the numbers"),
         ("<xmax>30.0</xmax>", "<xmax>nan</xmax>", "object 1: expected four finite numbers"),
-        ("<xmax>30.0</xmax>", "<xmax>10</xmax>", "object 1: expected a box with an area, got 10, 20, 10, 60"),
         ("<xmax>30.0</xmax>", "<xmax>300</xmax>", "object 1: expected coordinates within the picture, 100 × 80"),
         ("<annotation>", "<annotation><size><width>80</width><height>100</height></size>", "expected the width and"),
     ],
