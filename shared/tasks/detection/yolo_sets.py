@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from shared.errors import InputError, one_line
 from shared.images.layouts import TEST, TRAINING, VALIDATION
 from shared.images.reading import RASTER_ENDINGS
@@ -97,6 +95,8 @@ def _yaml_file(root: Path) -> Path | None:
 
 
 def _content(path: Path) -> dict[str, Any]:
+    import yaml
+
     try:
         content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, RecursionError) as error:
