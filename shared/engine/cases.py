@@ -263,7 +263,7 @@ def summary_files(worst: int) -> list[str]:
 
 
 def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> None:
-    """Print the table of a run, what was passed over, and what became of its cases. Raises InputError where one failed."""
+    """Print the table of a run, what was passed over and what became of its cases. Raises InputError if one failed."""
     failed = [row for row in rows if row["status"] != "ok"]
     columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
     print(format_table(rows, columns[:MOST_COLUMNS]))

@@ -1,26 +1,20 @@
 """Finding the cases of a dataset folder, with or without labels, and splitting them."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
+from pathlib import Path, PurePath
 
 from shared.errors import InputError
 from shared.images.dicom import is_dicom, is_dicom_series
+from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image_folder
 from shared.images.passed import PassedOver
 from shared.images.raster import RASTER_ENDINGS, slice_names
 from shared.images.reading import ENDINGS_OF, without_ending
-
-# Folder of images -> folder of labels beside it: Medical Segmentation Decathlon, and plain.
-LABEL_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "images": "labels"}
+from shared.images.splits import choose_part, split_by_name
 
 Case = dict[str, str]  # "case": name; "image": path; "label": path, where there is one
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,103 +70,63 @@ def survey(
 
 
 def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
-    """The images of `dataset_dir` that have a label of equal name: imagesTr/ + labelsTr/, or images/ + labels/.
+    """The images of `dataset_dir` that have a label of equal name: imagesTr/ + labelsTr/, images/ + labels/ or masks/.
 
-    Raises InputError where no such pair of folders exists or an image has no label.
+    Where there are none, those in its folders train/, val/, …. Raises InputError where no such pair of folders exists
+    or an image has no label.
     """
     root = Path(dataset_dir)
-    layouts = [
-        (images, labels)
-        for images, labels in LABEL_FOLDERS.items()
-        if (root / images).is_dir() and (root / labels).is_dir()
-    ]
-    if not layouts:
+    folders = labelled_folders(root)
+    if not folders:
         raise InputError(
             root,
-            expected="the folders imagesTr/ and labelsTr/, or images/ and labels/",
+            expected="the folders imagesTr/ and labelsTr/, or images/ and labels/ or masks/",
             got=f"{_listing(root)}",
             fix="arrange the data set in one of these layouts",
         )
-    images, labels = layouts[0]
-    label_of = {case["case"]: case["image"] for case in find_cases(root / labels)}
+    return [case for images, labels in folders for case in _labelled(root, images, labels)]
+
+
+def _labelled(root: Path, images: Path, labels: Path) -> list[Case]:
+    label_of = {case["case"]: case["image"] for case in find_cases(labels)}
     cases = []
-    for case in find_cases(root / images):
+    for case in find_cases(images):
         if case["case"] not in label_of:
             raise InputError(
                 case["image"],
-                expected=f"a label named {case['case']}.* in {root / labels}",
+                expected=f"a label named {case['case']}.* in {labels}",
                 got="none, or several of that name",
                 fix="add the label or remove the image",
             )
-        cases.append({"case": f"{images}/{case['case']}", "image": case["image"], "label": label_of.pop(case["case"])})
+        name = (images.relative_to(root) / case["case"]).as_posix()
+        cases.append({"case": name, "image": case["image"], "label": label_of.pop(case["case"])})
     return cases
 
 
 def split_cases(
     dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 0, fold: int = 0
 ) -> dict[str, list[Case]]:
-    """The labelled cases as {"training": [...], "validation": [...], "all": [...]}.
+    """The labelled cases as {"training": [...], "validation": [...], "all": [...]}, "test" where the folders have one.
 
-    A `validation` list in dataset.json decides; else the names, sorted, are shuffled by `seed`, and the `fold`-th
-    `fraction` of them (at least one) is for validation: fraction 1/k and folds 0 … k - 1 make k-fold cross-validation.
-    Raises InputError where a part would be empty, or there is no such fold.
+    A `validation` list in dataset.json decides, or folders train/, val/ and test/ of images; else the names, sorted,
+    are shuffled by `seed`, and the `fold`-th `fraction` of them (at least one) is for validation: fraction 1/k and
+    folds 0 … k - 1 make k-fold cross-validation. Raises InputError where a part would be empty, or there is no such
+    fold.
     """
     cases = find_labelled_cases(dataset_dir)
-    names = [case["case"].partition("/")[2] for case in cases]  # below the folder of images
+    names = [without_image_folder(PurePath(case["case"])) for case in cases]
     return split_by_name(dataset_dir, cases, names, fraction=fraction, seed=seed, fold=fold)
-
-
-def split_by_name(
-    dataset_dir: str | Path,
-    cases: list[T],
-    names: list[str],
-    *,
-    fraction: float = 0.15,
-    seed: int = 0,
-    fold: int = 0,
-    smallest: int = 1,
-) -> dict[str, list[T]]:
-    """What `split_cases` does, with cases whose `names` are those that dataset.json may list.
-
-    smallest: cases that a part has at least.
-    """
-    listed = _listed_validation(Path(dataset_dir))
-    unknown = listed - set(names)
-    if unknown:
-        raise InputError(
-            Path(dataset_dir) / "dataset.json",
-            expected="a validation list of images that exist",
-            got=f"{len(unknown)} unknown, such as {min(unknown)}",
-            fix="correct the list",
-        )
-    order = np.random.default_rng(seed).permutation(names)
-    size = max(float(smallest), fraction * len(order))
-    start = round(fold * size) if fold >= 0 else len(order)
-    chosen = listed or set(order[start : round((fold + 1) * size)].tolist())
-    parts: dict[str, list[T]] = {"training": [], "validation": [], "all": cases}
-    for case, name in zip(cases, names):
-        parts["validation" if name in chosen else "training"].append(case)
-    for part, members in parts.items():
-        if len(members) < smallest:
-            raise InputError(
-                dataset_dir,
-                expected=f"at least {smallest} case{'s' * (smallest > 1)} for {part}",
-                got=f"{len(cases)} cases in all",
-                fix="add cases, or change the validation fraction or the fold",
-            )
-    return parts
 
 
 def select_cases(
     dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0, fold: int = 0
 ) -> list[Case]:
     """The labelled cases of one part: "all", "training" or "validation" (see `split_cases`)."""
-    if part == "all":
-        return find_labelled_cases(dataset_dir)
-    parts = split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold)
-    if part not in parts:
-        raise InputError("part", expected=f"one of {', '.join(parts)}", got=repr(part), fix="choose one of these")
-    return parts[part]
+    return choose_part(
+        part,
+        lambda: find_labelled_cases(dataset_dir),
+        lambda: split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold),
+    )
 
 
 def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: PassedOver) -> Iterator[Path]:
@@ -192,7 +146,7 @@ def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: Passed
         ) from error
     if is_series:
         yield folder
-    labels = {label for image, label in LABEL_FOLDERS.items() if folder / image in entries}
+    labels = {label for image, beside in LABEL_FOLDERS.items() if folder / image in entries for label in beside}
     endings = tuple(ending for kind in kinds for ending in ENDINGS_OF[kind])
     for entry in entries:
         if entry.name.startswith("."):
@@ -232,21 +186,6 @@ def _named(root: Path, images: Sequence[Path]) -> list[Case]:
             )  # fmt: skip
         cases[name] = {"case": name, "image": str(path)}
     return [cases[name] for name in sorted(cases)]
-
-
-def _listed_validation(root: Path) -> set[str]:
-    """Names of the images in dataset.json's `validation` list, whose entries are paths or {"image": path}."""
-    path = root / "dataset.json"
-    if not path.is_file():
-        return set()
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8")).get("validation", [])
-        images = [without_ending(Path(entry["image"] if isinstance(entry, dict) else entry)) for entry in entries]
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            path, expected="JSON as the Medical Segmentation Decathlon has it", got=error, fix="correct the file"
-        ) from error
-    return {Path(*i.parts[1:] if i.parts[:1] and i.parts[0] in LABEL_FOLDERS else i.parts).as_posix() for i in images}
 
 
 def _listing(folder: Path) -> str:

@@ -1,6 +1,7 @@
 """The transforms that read images and labels into a bundle, and refuse what it cannot take."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared.errors import InputError
 from shared.images.channels import ALPHA, RGB, describe
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
+from shared.images.snapping import is_lossy, snapped
 
 # What is neither a medical image nor a microscope's is an error in the header.
 SMALLEST_VOXEL_MM, LARGEST_VOXEL_MM = 1e-3, 1e2
@@ -59,7 +61,8 @@ class ReadCased(MapTransform):
 class ReadLabeld(MapTransform):
     """Read the label maps that `keys` name into class ids (1, *S) on the grid of `image_key`.
 
-    values: the value in the file that stands for each class, such as (0, 255); files of class ids are read too.
+    values: the value in the file that stands for each class, such as (0, 255); files of class ids are read too, and
+    those of a JPEG, which are near `values`, are replaced by the nearest, with a warning that counts them.
     Raises InputError where the grid differs or a value is neither one of `values` nor of 0 … num_classes - 1.
     """
 
@@ -86,7 +89,10 @@ class ReadLabeld(MapTransform):
         out = dict(data)
         for key in self.key_iterator(out):
             path, image = out[key], out[self.image_key]
-            label = read_image(path, as_ids=True).tensor()
+            file = read_image(path, as_ids=True)
+            if self.values and is_lossy(path):
+                file = replace(file, values=snapped(file.values, self.values, path))
+            label = file.tensor()
             if label.shape[1:] != image.shape[1:] or not np.allclose(label.affine, image.affine, atol=1e-2):
                 raise InputError(
                     path,

@@ -13,10 +13,12 @@ from monai.transforms import MapTransform
 from torch import Tensor
 
 from shared.errors import InputError
-from shared.images.cases import split_by_name
-from shared.tasks.detection.annotations import BoxedImage, read_boxes
-
-NOTHING = -1.0  # the class of a row that is no object
+from shared.images.layouts import TRAINING, VALIDATION
+from shared.images.splits import choose_part, several_parts, split_by_name
+from shared.images.texts import read_text
+from shared.tasks.detection.annotations import read_boxes
+from shared.tasks.detection.boxed import BoxedImage
+from shared.tasks.detection.metrics import CROWD, NOTHING
 
 
 def boxed_cases(
@@ -29,37 +31,34 @@ def boxed_cases(
 ) -> dict[str, list[dict[str, Any]]]:
     """The annotated images as {"training": [...], "validation": [...], "all": [...]}: {"case", "image", "label"}.
 
-    "label": (M, 5) float32, a row an object: corners (row1, column1, row2, column2) in pixels, and its class.
-    ImageSets/Main/val.txt, and train.txt beside it, decide; else the split is that of `split_by_name`.
+    "label": (M, 5) float32, a row an object: corners (row1, column1, row2, column2) in pixels, and its class, or for a
+    crowd of class c CROWD - c. ImageSets/Main/val.txt, and train.txt beside it, decide, else what the data set says
+    (see `read_boxes`), else the split is that of `split_by_name`. Where the data set has one there is "test" as well.
     Raises InputError for a class that is none of `class_names`, a listed image without annotation, or an empty part.
     """
     boxed = read_boxes(dataset_dir)
-    cases = [{"case": b.case, "image": str(b.image), "label": _objects(b, class_names)} for b in boxed]
     names = [b.case for b in boxed]
-    listed = {part: _listed(Path(dataset_dir), part, names) for part in ("train", "val")}
-    if not listed["val"]:
-        return split_by_name(dataset_dir, cases, names, fraction=fraction, seed=seed, fold=fold)
-    training = listed["train"] or set(names) - listed["val"]
-    parts = {"training": training, "validation": listed["val"], "all": set(names)}
-    found = {part: [case for case in cases if case["case"] in members] for part, members in parts.items()}
-    for part, members in found.items():
-        if not members:
-            raise InputError(dataset_dir, expected=f"images for {part}", got="none", fix="correct ImageSets/Main")
-    return found
+    assigned = {
+        name: part
+        for listing, part in (("val", VALIDATION), ("train", TRAINING))
+        for name in _listed(Path(dataset_dir), listing, names)
+    }
+    if VALIDATION not in assigned.values():
+        assigned = several_parts({b.case: b.part for b in boxed})
+    return split_by_name(
+        dataset_dir, _cases(boxed, class_names), names, fraction=fraction, seed=seed, fold=fold, assigned=assigned
+    )
 
 
 def select_boxed(
     dataset_dir: str | Path, class_names: Sequence[str], *, part: str = "all", **split: Any
 ) -> list[dict[str, Any]]:
     """The annotated images of one part: "all", "training" or "validation" (see `boxed_cases`)."""
-    if part == "all":
-        return [
-            {"case": b.case, "image": str(b.image), "label": _objects(b, class_names)} for b in read_boxes(dataset_dir)
-        ]
-    parts = boxed_cases(dataset_dir, class_names, **split)
-    if part not in parts:
-        raise InputError("part", expected=f"one of {', '.join(parts)}", got=repr(part), fix="choose one of these")
-    return parts[part]
+    return choose_part(
+        part,
+        lambda: _cases(read_boxes(dataset_dir), class_names),
+        lambda: boxed_cases(dataset_dir, class_names, **split),
+    )
 
 
 class ClipObjectsd(MapTransform):
@@ -95,14 +94,20 @@ def collate_objects(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return collated
 
 
-def _objects(boxed: BoxedImage, class_names: Sequence[str]) -> np.ndarray:
-    unknown = sorted(set(boxed.classes) - set(class_names))
-    if unknown:
-        raise InputError(
-            boxed.image, expected=f"objects of the classes {', '.join(class_names)}", got=", ".join(unknown),
-            fix="correct the annotation, or name all its classes with --class_names",
-        )  # fmt: skip
-    rows = [[y1, x1, y2, x2, class_names.index(c)] for (x1, y1, x2, y2), c in zip(boxed.boxes, boxed.classes)]
+def _cases(boxed: Sequence[BoxedImage], class_names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"case": b.case, "image": str(b.image), "label": _rows(b, class_names)} for b in boxed]
+
+
+def _rows(boxed: BoxedImage, class_names: Sequence[str]) -> np.ndarray:
+    rows = []
+    for one in boxed.objects:
+        if one.label not in class_names:
+            raise InputError(
+                one.entry, expected=f"objects of the classes {', '.join(class_names)}", got=one.label,
+                fix="correct the annotation, or name all its classes with --class_names",
+            )  # fmt: skip
+        (x1, y1, x2, y2), number = one.box, class_names.index(one.label)
+        rows.append([y1, x1, y2, x2, CROWD - number if one.crowd else number])
     return np.array(rows, dtype=np.float32).reshape(-1, 5)
 
 
@@ -111,7 +116,7 @@ def _listed(root: Path, part: str, names: Sequence[str]) -> set[str]:
     path = root / "ImageSets" / "Main" / f"{part}.txt"
     if not path.is_file():
         return set()
-    listed = {line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+    listed = {line.split()[0] for line in read_text(path).splitlines() if line.strip()}
     unknown = listed - set(names)
     if unknown:
         raise InputError(

@@ -1,12 +1,12 @@
 """How a detector is run over an image of any size, and what is kept of all that it finds."""
 
 from collections.abc import Hashable, Iterator, Mapping
-from itertools import product
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from monai.config import KeysCollection
+from monai.data.utils import dense_patch_slices
 from monai.inferers import Inferer
 from monai.transforms import MapTransform
 from monai.utils import convert_to_tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from shared.detection.suppression import suppress
 from shared.engine.inferers import computes_in_bfloat16
 
-Place = tuple[slice, slice]
+Place = tuple[slice, ...]
 
 
 class LetterboxInferer(Inferer):
@@ -71,9 +71,7 @@ class LetterboxInferer(Inferer):
             yield slice(0, size[0]), slice(0, size[1])
             return
         step = max(1, round(self.tile_size * (1 - self.overlap)))
-        starts = [[*range(0, max(1, side - self.tile_size), step), max(0, side - self.tile_size)] for side in size]
-        for row, column in product(*(dict.fromkeys(s) for s in starts)):
-            yield slice(row, min(row + self.tile_size, size[0])), slice(column, min(column + self.tile_size, size[1]))
+        yield from dense_patch_slices(size, [self.tile_size] * 2, [step] * 2)
 
 
 def _cut(boxes: Tensor, place: Place, size: torch.Size, *, near: float = 2.0) -> Tensor:

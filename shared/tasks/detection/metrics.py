@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from ignite.metrics import Metric
 from torch import Tensor
 
 from shared.detection.boxes import intersection_over_union
 
+NOTHING = -1.0  # the class of a row that is no object
+CROWD = -2.0  # less c: the class of a row that is a crowd of class c
 SIZES = ("all", "small", "medium", "large")  # of objects: up to 32², up to 96², and more pixels
 
 
@@ -19,7 +22,7 @@ def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names
     """pycocotools' COCOeval of images, accumulated.
 
     found: of each image (K, 6), corners along its axes (row1, column1, row2, column2), score, class. true: (M, 5),
-    corners and class.
+    corners and class; rows of NOTHING are passed over, and those of a CROWD are regions to ignore.
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -28,9 +31,12 @@ def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names
     results: list[dict[str, Any]] = []
     for image, (detections, objects) in enumerate(zip(found, true), start=1):
         for box, label in zip(xywh(objects).tolist(), objects[:, 4].long().tolist()):
-            area = box[2] * box[3]
+            if label == NOTHING:
+                continue
+            area, crowd = box[2] * box[3], label <= CROWD
+            label = int(CROWD) - label if crowd else label
             entry = {"id": len(annotations) + 1, "image_id": image, "category_id": label, "bbox": box, "area": area}
-            annotations.append({**entry, "iscrowd": 0})
+            annotations.append({**entry, "iscrowd": int(crowd)})
         for box, (score, label) in zip(xywh(detections).tolist(), detections[:, 4:].tolist()):
             results.append({"image_id": image, "category_id": int(label), "bbox": box, "score": score})
     with contextlib.redirect_stdout(io.StringIO()):  # it talks
@@ -78,22 +84,37 @@ def confusion(found: Sequence[Tensor], true: Sequence[Tensor], classes: int, *, 
     """How often an object of a class (row) was found as one of another (column): (classes + 1, classes + 1).
 
     The last row counts what was found where nothing is, the last column what was not found. The surest detections
-    first take the objects that they overlap most, by an IoU of `overlap` or more, whatever their class.
+    first take the objects that they overlap most, by an IoU of `overlap` or more, whatever their class. What is left
+    and lies by that share of its area in a crowd of its class counts for nothing.
     """
     pairs = np.zeros((classes + 1, classes + 1), dtype=int)
-    for detections, objects in zip(found, true):
+    for detections, rows in zip(found, true):
+        objects, ignored = rows[rows[:, 4] >= 0], in_crowds(detections, rows) >= overlap
         overlaps = intersection_over_union(detections[:, None, :4], objects[None, :, :4])
         free = np.ones(len(objects), dtype=bool)
         for index in detections[:, 4].argsort(descending=True, stable=True).tolist():
             candidates = np.where(free, overlaps[index].numpy(), -1.0)
             best = int(candidates.argmax()) if len(candidates) else -1
             matched = best >= 0 and candidates[best] >= overlap
+            if not matched and ignored[index]:
+                continue
             pairs[int(objects[best, 4]) if matched else classes, int(detections[index, 5])] += 1
             if matched:
                 free[best] = False
         for label in objects[:, 4].long()[torch.as_tensor(free)].tolist():
             pairs[label, classes] += 1
     return pairs
+
+
+def in_crowds(detections: Tensor, objects: Tensor) -> Tensor:
+    """The largest share of the area of each detection (K, 6) that lies in a crowd of its class among (M, 5): (K)."""
+    crowds = objects[objects[:, 4] <= CROWD]
+    low = torch.maximum(detections[:, None, :2], crowds[None, :, :2])
+    high = torch.minimum(detections[:, None, 2:4], crowds[None, :, 2:4])
+    area = (detections[:, 2:4] - detections[:, :2]).prod(dim=1)
+    shares = (high - low).clamp(min=0).prod(dim=2) / area.clamp(min=1e-6)[:, None]
+    same = detections[:, None, 5] == CROWD - crowds[None, :, 4]
+    return F.pad(shares * same, (0, 1)).amax(dim=1)  # 0 where there is no crowd
 
 
 def xywh(boxes: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from shared.files import write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.detection.metrics import coco_evaluation, coco_scores, confusion, precision_curves
+from shared.tasks.detection.metrics import NOTHING, coco_evaluation, coco_scores, confusion, precision_curves
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
 
 
@@ -179,7 +179,7 @@ class DetectionScorer(DetectionTask):
 
     def process(self, result: Mapping[str, Any]) -> Figures:
         detected, true = self.outcome(result), torch.as_tensor(result["label"]).cpu()
-        true = true[true[:, 4] >= 0]
+        true = true[true[:, 4] != NOTHING]
         self.kept[detected.case] = Compared(detected.image.path, detected.objects, true)
         pairs = confusion([detected.counted], [true], len(self.class_names))
         figures: Figures = {}
@@ -232,4 +232,4 @@ class DetectionScorer(DetectionTask):
             title = f"{row['case']}: {row['missed_or_wrong']} missed or wrong, {row['too_many']} too many"
             image = read_image(kept.image)
             detected = Detected(row["case"], image, kept.found, self.class_names, self.threshold)
-            detected.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=kept.true)
+            detected.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=kept.true[kept.true[:, 4] >= 0])

@@ -1,6 +1,7 @@
 """Label maps of instances: reading them, and what of them training needs."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from skimage.measure import label as connected_parts
 
 from shared.errors import InputError
 from shared.images.reading import read_image
-from shared.tasks.instances.cases import draw_coco_ids, is_coco_label
+from shared.tasks.instances.cases import draw_ids, is_drawn
+from shared.tasks.instances.masks import as_ids
 
 
 class ReadInstancesd(MapTransform):
-    """Read the label maps, or COCO annotations, that `keys` name: ids (1, *S), 0 the background, on `image_key`'s grid.
+    """Read the label maps, or annotations in a JSON, that `keys` name: ids (1, *S), 0 the background.
 
-    Raises InputError where the grid differs, there are several channels, or the values are no ids.
+    Of a black and white mask each connected part becomes an instance (see `as_ids`). Raises InputError where the grid
+    is not that of the image of `image_key`, there are several channels, or the values are no ids.
     """
 
     def __init__(self, keys: KeysCollection, *, image_key: str, allow_missing_keys: bool = False) -> None:
@@ -32,17 +35,17 @@ class ReadInstancesd(MapTransform):
         for key in self.key_iterator(out):
             path, image = out[key], out[self.image_key]
             shape = tuple(image.shape[1:])
-            if is_coco_label(path):
-                ids = MetaTensor(draw_coco_ids(path)[None].astype(np.float32), affine=image.affine)
+            if is_drawn(path):
+                rows, columns = shape
+                ids = MetaTensor(draw_ids(path, (columns, rows))[None].astype(np.float32), affine=image.affine)
             else:
-                ids = read_image(path, as_ids=True).tensor()
-            if tuple(ids.shape[1:]) != shape or len(ids) != 1:
+                file = read_image(path, as_ids=True)
+                ids = replace(file, values=as_ids(file.values, path)).tensor()
+            if tuple(ids.shape[1:]) != shape:
                 raise InputError(
                     path, expected=f"one id a pixel on the grid of its image, {shape}", got=tuple(ids.shape),
                     fix="store a label map of the image's size",
                 )  # fmt: skip
-            if bool((ids < 0).any() | (ids != ids.round()).any()):
-                raise InputError(path, expected="whole numbers from 0", got="others", fix="store ids")
             out[key] = ids
         return out
 

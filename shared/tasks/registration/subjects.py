@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError
-from shared.images.cases import LABEL_FOLDERS, Case, find_cases, find_labelled_cases, split_by_name
+from shared.images.cases import Case, find_cases, find_labelled_cases
+from shared.images.layouts import LABEL_FOLDERS, labelled_folders
 from shared.images.reading import without_ending
+from shared.images.splits import choose_part, split_by_name
 from shared.tasks.registration.cases import PAIRS_FILE, find_pairs
 
 # How the label map beside an image is called: a_seg24.nii.gz, a-label.nii.gz, mask.png.
@@ -23,7 +25,7 @@ def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]
     labels for some images only, or no image at all.
     """
     root = Path(dataset_dir)
-    if any((root / images).is_dir() and (root / labels).is_dir() for images, labels in LABEL_FOLDERS.items()):
+    if labelled_folders(root):
         cases = find_labelled_cases(root)
         return _checked(root, [{**case, "case": _name(root, root / case["case"])} for case in cases])
     found = [Path(case["image"]) for case in find_cases(root)]
@@ -85,13 +87,11 @@ def select_pairs(
     root = Path(dataset_dir)
     if root.is_file() or (root / PAIRS_FILE).is_file():
         return find_pairs(root)
-    if part == "all":
-        subjects = find_subjects(root, label_suffix)
-    else:
-        parts = split_subjects(root, label_suffix=label_suffix, fraction=fraction, seed=seed)
-        if part not in parts:
-            raise InputError("part", expected=f"one of {', '.join(parts)}", got=repr(part), fix="choose one of these")
-        subjects = parts[part]
+    subjects = choose_part(
+        part,
+        lambda: find_subjects(root, label_suffix),
+        lambda: split_subjects(root, label_suffix=label_suffix, fraction=fraction, seed=seed),
+    )
     if len(subjects) < 2:
         raise InputError(root, expected=f"{PAIRS_FILE}, or two images or more", got="one image", fix="add images")
     return ring_of_pairs(subjects, seed)

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from shared.tasks.detection.metrics import (
+    CROWD,
+    NOTHING,
     CocoPrecision,
     coco_evaluation,
     coco_scores,
@@ -86,3 +90,33 @@ def test_the_metric_of_a_run_is_that_of_all_its_images() -> None:
     # Of two equal objects one is found: precision 1 up to recall 1/2, which is 51 of 101 points.
     assert half == pytest.approx(51 / 101)
     assert CocoPrecision(NAMES, at="ap50_a").at == "ap50_a"
+
+
+def test_detections_in_a_crowd_count_as_pycocotools_counts_them() -> None:
+    """One right detection, one in a crowd, one that is neither: a crowd is neither found nor missed."""
+    truth = torch.tensor([[10.0, 10, 30, 30, 0], [50, 50, 100, 100, CROWD - 0], [NOTHING] * 5])
+    detections = torch.tensor([[60.0, 60, 70, 70, 0.9, 0], [10, 10, 30, 30, 0.8, 0], [60, 60, 70, 70, 0.7, 1]])
+    boxes = [[10, 10, 20, 20], [50, 50, 50, 50]]
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": 1}],
+        "categories": [{"id": 1}, {"id": 2}],
+        "annotations": [
+            {"id": i + 1, "image_id": 1, "category_id": 1, "bbox": box, "area": box[2] * box[3], "iscrowd": i}
+            for i, box in enumerate(boxes)
+        ],
+    }
+    coco.createIndex()
+    results = [
+        {"image_id": 1, "category_id": int(label) + 1, "bbox": [c, r, c2 - c, r2 - r], "score": score}
+        for r, c, r2, c2, score, label in detections.tolist()
+    ]
+    expected = COCOeval(coco, coco.loadRes(results), "bbox")
+    expected.evaluate()
+    expected.accumulate()
+    expected.summarize()
+    given = coco_scores(coco_evaluation([detections], [truth], NAMES), NAMES)
+    assert given["ap"] == pytest.approx(expected.stats[0]) == 1
+    counted = confusion([detections], [truth], 2)
+    # Of the other class the detection in the crowd is one too many.
+    assert counted.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]

@@ -1,0 +1,111 @@
+"""Which cases of a data set train, which validate and which test: as the data set says, or drawn by a seed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from shared.errors import InputError
+from shared.images.layouts import TEST, TRAINING, VALIDATION, part_named, without_image_folder
+from shared.images.reading import without_ending
+from shared.images.texts import read_json
+
+T = TypeVar("T")
+
+
+def split_by_name(
+    dataset_dir: str | Path,
+    cases: list[T],
+    names: list[str],
+    *,
+    fraction: float = 0.15,
+    seed: int = 0,
+    fold: int = 0,
+    smallest: int = 1,
+    assigned: Mapping[str, str] | None = None,
+) -> dict[str, list[T]]:
+    """The cases as {"training": [...], "validation": [...], "all": [...]} and, where the data set has one, "test".
+
+    names: those of `cases`, by which data sets list them. assigned: the part of each name of which one is known. Else a
+    `validation` list in dataset.json decides, else folders such as train/ and valid/ into which the names fall.
+    Where none of these names cases for validation, those that are not for testing are drawn: their names are shuffled
+    by `seed`, and the `fold`-th `fraction` of them is for validation. With cases assigned to training, what is not
+    assigned is in "all" alone. smallest: cases that training and validation have at least.
+    Raises InputError where a part would be smaller, there is no such fold, or dataset.json lists unknown images.
+    """
+    part_of = dict(assigned or _listed(Path(dataset_dir), names) or parts_by_folder(names))
+    if VALIDATION not in part_of.values():
+        part_of |= _drawn([name for name in names if part_of.get(name) != TEST], fraction, seed, fold, smallest)
+    others = "all" if TRAINING in part_of.values() else TRAINING
+    parts: dict[str, list[T]] = {TRAINING: [], VALIDATION: [], "all": []}
+    if TEST in part_of.values():
+        parts[TEST] = []
+    for case, name in zip(cases, names):
+        parts[part_of.get(name, others)].append(case)
+    parts["all"] = cases
+    for part in (TRAINING, VALIDATION):
+        if len(parts[part]) < smallest:
+            raise InputError(
+                dataset_dir,
+                expected=f"at least {smallest} case{'s' * (smallest > 1)} for {part}",
+                got=f"{len(cases)} cases in all",
+                fix="add cases, or change the validation fraction or the fold",
+            )
+    return parts
+
+
+def choose_part(part: str, whole: Callable[[], list[T]], split: Callable[[], dict[str, list[T]]]) -> list[T]:
+    """The cases of one part: `whole()` of "all", so that a single case need not be split, else that part of `split()`.
+
+    Raises InputError where there is no such part.
+    """
+    if part == "all":
+        return whole()
+    parts = split()
+    if part not in parts:
+        raise InputError("part", expected=f"one of {', '.join(parts)}", got=repr(part), fix="choose one of these")
+    return parts[part]
+
+
+def several_parts(parts: Mapping[str, str]) -> dict[str, str]:
+    """`parts` without empty ones; nothing where all that there are is one part, which is no split."""
+    known = {name: part for name, part in parts.items() if part}
+    return known if len(set(known.values())) > 1 else {}
+
+
+def parts_by_folder(names: Sequence[str]) -> dict[str, str]:
+    """The part of each name such as train/a; none of any where one lies elsewhere, or none is for training."""
+    parts = {name: part_named(name.split("/")[0]) if "/" in name else "" for name in names}
+    return parts if TRAINING in parts.values() and all(parts.values()) else {}
+
+
+def _drawn(names: list[str], fraction: float, seed: int, fold: int, smallest: int) -> dict[str, str]:
+    order = np.random.default_rng(seed).permutation(names)
+    size = max(float(smallest), fraction * len(order))
+    start = round(fold * size) if fold >= 0 else len(order)
+    chosen = set(order[start : round((fold + 1) * size)].tolist())
+    return {name: VALIDATION if name in chosen else TRAINING for name in names}
+
+
+def _listed(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """The names in dataset.json's `validation` list, whose entries are paths or {"image": path}."""
+    path = root / "dataset.json"
+    if not path.is_file():
+        return {}
+    content = read_json(path)
+    try:
+        entries = content.get("validation", [])
+        images = [without_ending(Path(entry["image"] if isinstance(entry, dict) else entry)) for entry in entries]
+    except (KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            path, expected="JSON as the Medical Segmentation Decathlon has it", got=error, fix="correct the file"
+        ) from error
+    listed = {without_image_folder(image) for image in images}
+    unknown = listed - set(names)
+    if unknown:
+        raise InputError(
+            path, expected="a validation list of images that exist",
+            got=f"{len(unknown)} unknown, such as {min(unknown)}", fix="correct the list",
+        )  # fmt: skip
+    return dict.fromkeys(listed, VALIDATION)
