@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError, one_line
-from shared.images import dicom
+from shared.images import dicom, volumes
 from shared.images.dicom import is_dicom, read_dicom
 from shared.images.file import ImageFile
-from shared.images.nifti import read_nifti
 from shared.images.raster import read_raster
+from shared.images.volumes import read_volume
 
-NIFTI_ENDINGS = (".nii.gz", ".nii")
 RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
 
 
 def without_ending(path: Path) -> Path:
@@ -30,15 +29,15 @@ def without_ending(path: Path) -> Path:
 def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     """Read a file or a DICOM series.
 
-    The axes beyond the third of a NIfTI file are its channels; a raster image has the channels of its file.
+    The axes beyond the third of a volume are its channels; a raster image has the channels of its file.
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
     Raises InputError for what cannot be read.
     """
     path = Path(path)
     if path.is_dir() or is_dicom(path):
         kind, read = "a DICOM series", read_dicom
-    elif path.name.lower().endswith(NIFTI_ENDINGS):
-        kind, read = "a NIfTI file", read_nifti
+    elif path.name.lower().endswith((*volumes.ENDINGS, ".img")):
+        kind, read = "a volume", read_volume
     else:
         kind, read = "a PNG, JPEG or TIFF image", partial(read_raster, as_ids=as_ids)
     try:
