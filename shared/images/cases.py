@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from shared.errors import InputError
-from shared.images.dicom import is_dicom_series
+from shared.images.dicom_series import series_of_folder
 from shared.images.reading import ENDINGS, without_ending
+from shared.images.volumes import is_volume
 
 # Folder of images -> folder of labels beside it: Medical Segmentation Decathlon, and plain.
 LABEL_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "images": "labels"}
@@ -22,7 +23,8 @@ T = TypeVar("T")
 def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) -> list[Case]:
     """Every image below `dataset_dir` (or the one file or DICOM series it names), sorted by case name.
 
-    A case is named by its path below `dataset_dir` without the ending. Hidden files, label folders beside image
+    A case is named by its path below `dataset_dir` without the ending, which the second of two volumes of a name keeps;
+    one of several DICOM series in a folder by the folder, the series' number and description. Hidden files, label folders beside image
     folders, and `output_dir` are passed over. Raises InputError where there is no image.
     """
     root = Path(dataset_dir)
@@ -39,8 +41,11 @@ def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) ->
             fix="choose another --output_dir",
         )
     cases: dict[str, Case] = {}
-    for path in _walk(root, skipped):
-        name = path.resolve().name if path == root else without_ending(path).relative_to(root).as_posix()
+    for path, named, addition in _walk(root, skipped):
+        name = named.resolve().name if named == root else without_ending(named).relative_to(root).as_posix()
+        name += addition
+        if name in cases and all(is_volume(Path(p)) for p in (path, cases[name]["image"])):
+            name = path.relative_to(root).as_posix()
         if name in cases:
             raise InputError(
                 path, expected="one image of its name, which its results will bear", fix="rename one of them",
@@ -78,6 +83,9 @@ def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
         )
     images, labels = layouts[0]
     label_of = {case["case"]: case["image"] for case in find_cases(root / labels)}
+    for name, path in label_of.items():
+        if Path(path) == root / labels / name and is_volume(Path(path)):
+            raise InputError(path, expected="one label of its name", got="another beside it", fix="remove one of them")
     cases = []
     for case in find_cases(root / images):
         if case["case"] not in label_of:
@@ -158,25 +166,29 @@ def select_cases(
     return parts[part]
 
 
-def _walk(folder: Path, skipped: set[Path]) -> Iterator[Path]:
-    """The images below `folder`, and the folders that hold a DICOM series. Adds where it has been to `skipped`."""
+def _walk(folder: Path, skipped: set[Path]) -> Iterator[tuple[Path, Path, str]]:
+    """The images and DICOM series below `folder`: each with the path that names it, and what to add to its name.
+
+    Adds where it has been to `skipped`.
+    """
     if folder.resolve() in skipped:
         return
     skipped.add(folder.resolve())
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        if is_dicom_series(folder):
-            yield folder
+        series = series_of_folder(folder)
     except OSError as error:
         raise InputError(
             folder, expected="a folder that may be read", got=error.strerror, fix="change its permissions"
         ) from error
+    for addition, path in series:
+        yield path, folder, addition
     labels = {label for image, label in LABEL_FOLDERS.items() if folder / image in entries}
     for entry in entries:
         if entry.is_dir() and entry.name not in labels:
             yield from _walk(entry, skipped)
         elif entry.is_file() and entry.name.lower().endswith(ENDINGS):
-            yield entry
+            yield entry, entry, ""
 
 
 def _listed_validation(root: Path) -> set[str]:

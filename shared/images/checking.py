@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -11,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from shared.errors import InputError
+from shared.images.bounds import check_grid
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 
@@ -25,21 +27,31 @@ class ReadCased(MapTransform):
     """Make of the images that `keys` hold, by path or as an `ImageFile`, MetaTensors (C, *S), float32.
 
     Images must have `spatial_dims` dimensions, be finite and not constant, and have `channels` channels, for which
-    PNG, JPEG and TIFF are converted between gray and colour. Raises InputError otherwise.
+    PNG, JPEG and TIFF are converted between gray and colour. pixdim: the spacing, in mm along the axes of RAS, to which
+    they are resampled later, if they are; the grid must then fit into memory (see `check_grid`).
+    Raises InputError otherwise.
     """
 
     def __init__(
-        self, keys: KeysCollection, *, spatial_dims: int, channels: int = 1, allow_missing_keys: bool = False
+        self,
+        keys: KeysCollection,
+        *,
+        spatial_dims: int,
+        channels: int = 1,
+        pixdim: Sequence[float] | float | None = None,
+        allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.spatial_dims = spatial_dims
         self.channels = channels
+        self.pixdim = pixdim
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
             file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
             check_dimensions(file, self.spatial_dims)
+            check_resampled(file, self.pixdim)
             out[key] = match_channels(file, self.channels)
             check_intensities(out[key], file.path)
         return out
@@ -104,6 +116,13 @@ def check_dimensions(file: ImageFile, spatial_dims: int) -> None:
             got=" × ".join(f"{z:g}" for z in zooms),
             fix="correct the affine or its units in the header",
         )
+
+
+def check_resampled(file: ImageFile, pixdim: Sequence[float] | float | None) -> None:
+    """Refuse a volume whose grid, turned to RAS and resampled to `pixdim`, would not fit into memory."""
+    axes = nib.io_orientation(file.affine)[: len(file.shape), 0].argsort()  # the volume's, in the order of RAS
+    spacing = nib.affines.voxel_sizes(file.affine)
+    check_grid([file.shape[axis] for axis in axes], spacing[axes].tolist(), pixdim, file.path)
 
 
 def check_intensities(image: MetaTensor, path: str | Path) -> None:

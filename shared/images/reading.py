@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError, one_line
-from shared.images import dicom, volumes
-from shared.images.dicom import is_dicom, read_dicom
+from shared.images import dicom_series, volumes
+from shared.images.dicom import read_dicom
+from shared.images.dicom_series import is_dicom, is_one_of_several
 from shared.images.file import ImageFile
 from shared.images.raster import read_raster
-from shared.images.volumes import read_volume
+from shared.images.volumes import is_volume, read_volume
 
 RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
@@ -20,7 +21,7 @@ ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
 def without_ending(path: Path) -> Path:
     """`path` without an ending this module reads; `a.b.nii.gz` becomes `a.b`."""
     name = path.name
-    for ending in ENDINGS + dicom.ENDINGS:
+    for ending in (*ENDINGS, *dicom_series.ENDINGS, volumes.DATA_ENDING):
         if name.lower().endswith(ending):
             return path.with_name(name[: -len(ending)])
     return path
@@ -34,9 +35,9 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     Raises InputError for what cannot be read.
     """
     path = Path(path)
-    if path.is_dir() or is_dicom(path):
+    if path.is_dir() or is_dicom(path) or is_one_of_several(path):
         kind, read = "a DICOM series", read_dicom
-    elif path.name.lower().endswith((*volumes.ENDINGS, ".img")):
+    elif is_volume(path):
         kind, read = "a volume", read_volume
     else:
         kind, read = "a PNG, JPEG or TIFF image", partial(read_raster, as_ids=as_ids)

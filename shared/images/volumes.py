@@ -13,10 +13,16 @@ from shared.images.nifti_affine import affine_from_itk
 from shared.images.unpacking import first_bytes, volume_bytes
 
 # Of the files that belong together only the header's is found as a case: .hdr, .nhdr and .mhd.
+DATA_ENDING = ".img"  # the other file of a pair, which may be named as well
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr")
 LARGEST_SKEW = 1e-4  # the cosine between two axes from which on ITK refuses a NIfTI file, as results are
 MGH_DATA_OFFSET = 284
 MGH_ITEM_SIZES = {0: 1, 1: 4, 3: 4, 4: 2}  # bytes of each type of FreeSurfer's
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a file is a volume by its ending."""
+    return path.name.lower().endswith((*ENDINGS, DATA_ENDING))
 
 
 def read_volume(path: Path) -> ImageFile:
@@ -29,8 +35,8 @@ def read_volume(path: Path) -> ImageFile:
         image = _read_with_itk(path, "NrrdImageIO")
     elif b"ElementDataFile" in content or content.startswith((b"ObjectType", b"NDims")):
         image = _read_with_itk(path, "MetaImageIO")
-    elif path.suffix.lower() in (".hdr", ".img"):
-        image = _read_with_itk(path.with_suffix(".hdr") if path.suffix == ".img" else path, "NiftiImageIO")
+    elif path.suffix.lower() in (".hdr", DATA_ENDING):
+        image = _read_with_itk(path, "NiftiImageIO")  # which finds the other file
     elif content[:4] == b"\0\0\0\1" and not is_nifti(content):  # the one version that MGH has
         image = _read_mgh(path, content)
     else:

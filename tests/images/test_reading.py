@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from shared.errors import InputError
 from shared.images.checking import ReadCased, ReadLabeld, match_channels
-from shared.images.dicom import is_dicom_series
+from shared.images.dicom_series import is_dicom_series
 from shared.images.file import ImageFile
 from shared.images.reading import read_image, without_ending
 
