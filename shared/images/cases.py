@@ -24,8 +24,8 @@ def find_cases(dataset_dir: str | Path, output_dir: str | Path | None = None) ->
     """Every image below `dataset_dir` (or the one file or DICOM series it names), sorted by case name.
 
     A case is named by its path below `dataset_dir` without the ending, which the second of two volumes of a name keeps;
-    one of several DICOM series in a folder by the folder, the series' number and description. Hidden files, label folders beside image
-    folders, and `output_dir` are passed over. Raises InputError where there is no image.
+    one of several DICOM series in a folder by the folder, the series' number and description. Hidden files, label
+    folders beside image folders, and `output_dir` are passed over. Raises InputError where there is no image.
     """
     root = Path(dataset_dir)
     if not root.exists():

@@ -25,7 +25,7 @@ SEQUENCES = {
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)  # floats, doubles, integers
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 UNDEFINED = 0xFFFFFFFF
 MOST_BYTES = 1 << 26  # of a deflated header
 LONGEST_TEXT = 1 << 16
@@ -39,19 +39,27 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         start = file.read(132)[128:] == b"DICM"
         file.seek(132 if start else 0)
-        syntax = _transfer_syntax(file) if start else IMPLICIT
+        syntax = _transfer_syntax(file) if start else ""
+        content: BinaryIO = file
         if syntax == DEFLATED:
-            stream = zlib.decompressobj(-zlib.MAX_WBITS)
-            return _Parser(BytesIO(stream.decompress(file.read(), MOST_BYTES)), "<").elements(explicit=True)
-        header = _Parser(file, ">" if syntax == BIG_ENDIAN else "<").elements(explicit=syntax != IMPLICIT)
+            content = BytesIO(zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), MOST_BYTES))
+        header = _Parser(content, ">" if syntax == BIG_ENDIAN else "<").elements(explicit=_names_kinds(content))
     if not (start or header):
         raise ValueError("an empty file")
     return header
 
 
+def _names_kinds(file: BinaryIO) -> bool:
+    """Whether the first element says of which kind its value is; some files have it otherwise than their syntax."""
+    place = file.tell()
+    kind = file.read(6)[4:]
+    file.seek(place)
+    return kind.isalpha() and kind.isupper()
+
+
 def _transfer_syntax(file: BinaryIO) -> str:
     """What group 2, which is always explicit and little-endian, says; leaves the file behind it."""
-    syntax = IMPLICIT
+    syntax = ""
     while True:
         place, head = file.tell(), file.read(8)
         if len(head) < 8:

@@ -1,5 +1,6 @@
 """Reading NIfTI."""
 
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
@@ -9,13 +10,13 @@ from shared.images.file import ImageFile, NiftiGrid
 from shared.images.nifti_affine import consistent_header, itk_affine
 from shared.images.unpacking import first_bytes, volume_bytes
 
-HEADER_LENGTHS = {348: (nib.Nifti1Header, nib.Nifti1Image), 540: (nib.Nifti2Header, nib.Nifti2Image)}
+HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by their length, which is their first number
 MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 
 
 def is_nifti(content: bytes) -> bool:
     """Whether a file begins as NIfTI-1 or NIfTI-2 does."""
-    return _header_length(content) in HEADER_LENGTHS
+    return _header_length(content) in HEADERS
 
 
 def read_nifti(path: Path) -> ImageFile:
@@ -23,19 +24,20 @@ def read_nifti(path: Path) -> ImageFile:
 
     Results get a header by which ITK and nibabel agree.
     """
-    content = first_bytes(path, max(HEADER_LENGTHS))
-    header_type, image_type = HEADER_LENGTHS.get(_header_length(content), HEADER_LENGTHS[348])
-    header = header_type(content[: header_type.template_dtype.itemsize], check=False)
-    kind, shape = header.get_data_dtype(), header.get_data_shape()
-    content = volume_bytes(path, offset=int(header.get_data_offset()), shape=shape, itemsize=kind.itemsize)
-    image = image_type.from_bytes(content)
-    affine = itk_affine(header, path)
+    content = first_bytes(path, max(HEADERS))
+    header_type = HEADERS.get(_header_length(content), nib.Nifti1Header)
+    raw = header_type(content[: header_type.template_dtype.itemsize], check=False)
+    shape = raw.get_data_shape()
+    content = volume_bytes(path, offset=int(raw.get_data_offset()), shape=shape, itemsize=raw.get_data_dtype().itemsize)
+    file = BytesIO(content)
+    header = header_type.from_fileobj(file)
+    affine = itk_affine(raw, path)
     millimetres = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
     return ImageFile(
         path,
-        channels_first(np.asarray(image.dataobj)),
+        channels_first(header.data_from_fileobj(file)),
         np.diag([millimetres] * 3 + [1.0]) @ affine,
-        nifti=NiftiGrid(consistent_header(image.header, affine), affine, image.shape),
+        nifti=NiftiGrid(consistent_header(header, affine), affine, shape),
     )
 
 

@@ -91,9 +91,9 @@ def _asked_of_itk(header: nib.Nifti1Header, path: Path) -> np.ndarray:
 
 
 def affine_from_itk(image: "sitk.Image") -> np.ndarray:  # type: ignore[name-defined]  # noqa: F821
-    """(4, 4), voxels to mm, RAS, of an ITK image of two or three dimensions."""
-    dims = image.GetDimension()
+    """(4, 4), voxels to mm, RAS, of an ITK image; axes beyond the third are left out."""
+    dims, kept = image.GetDimension(), min(3, image.GetDimension())
     affine = np.eye(4)
-    affine[:dims, :dims] = np.reshape(image.GetDirection(), (dims, dims)) * image.GetSpacing()
-    affine[:dims, 3] = image.GetOrigin()
+    matrix = np.reshape(image.GetDirection(), (dims, dims)) * image.GetSpacing()
+    affine[:kept, :kept], affine[:kept, 3] = matrix[:kept, :kept], image.GetOrigin()[:kept]
     return LPS_TO_RAS @ affine

@@ -2,8 +2,9 @@
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from shared.errors import InputError
 from shared.images.bounds import check_voxels
@@ -16,9 +17,13 @@ LARGEST_RATIO = 1032  # deflate makes of a byte no more
 
 def first_bytes(path: Path, count: int) -> bytes:
     """The first `count` bytes, unpacked; fewer where the file ends before."""
+    content = bytearray()
     with path.open("rb") as file:
-        content = file.read(max(count, CHUNK))
-    return zlib.decompressobj(GZIP).decompress(content, count) if content[:2] == GZIP_MAGIC else content[:count]
+        for part in _parts(file):
+            content += part
+            if len(content) >= count:
+                break
+    return bytes(content[:count])
 
 
 def volume_bytes(path: Path, *, offset: int, shape: Sequence[int], itemsize: int) -> bytes:
@@ -48,18 +53,26 @@ def unpacked(path: Path, count: int) -> bytes:
     """
     content = bytearray()
     with path.open("rb") as file:
-        rest = file.read(CHUNK)
-        if rest[:2] != GZIP_MAGIC:
-            return rest[:count] + file.read(max(0, count - len(rest)))
-        while rest[:2] == GZIP_MAGIC:
-            stream = zlib.decompressobj(GZIP)
-            while not stream.eof:
-                rest = rest or file.read(CHUNK)
-                part = stream.decompress(rest, CHUNK)
-                if not rest and not part and not stream.eof:
-                    raise EOFError("the gzip stream ends early")
-                content += part[: count - len(content)]
-                rest = stream.unconsumed_tail
-            rest = stream.unused_data
-            rest += file.read(CHUNK) if len(rest) < 2 else b""
+        for part in _parts(file):
+            content += part[: count - len(content)]
     return bytes(content)
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    """What a file holds, unpacked, in parts of at most CHUNK bytes."""
+    rest = file.read(CHUNK)
+    if rest[:2] != GZIP_MAGIC:
+        while rest:
+            yield rest
+            rest = file.read(CHUNK)
+    while rest[:2] == GZIP_MAGIC:
+        stream = zlib.decompressobj(GZIP)
+        while not stream.eof:
+            rest = rest or file.read(CHUNK)
+            part = stream.decompress(rest, CHUNK)
+            if not rest and not part and not stream.eof:
+                raise EOFError("the gzip stream ends early")
+            yield part
+            rest = stream.unconsumed_tail
+        rest = stream.unused_data
+        rest += file.read(CHUNK) if len(rest) < 2 else b""

@@ -13,8 +13,8 @@ from shared.images.nifti_affine import affine_from_itk
 from shared.images.unpacking import first_bytes, volume_bytes
 
 # Of the files that belong together only the header's is found as a case: .hdr, .nhdr and .mhd.
-DATA_ENDING = ".img"  # the other file of a pair, which may be named as well
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr")
+DATA_ENDING = ".img"  # the other file of a pair, which may be named as well
 LARGEST_SKEW = 1e-4  # the cosine between two axes from which on ITK refuses a NIfTI file, as results are
 MGH_DATA_OFFSET = 284
 MGH_ITEM_SIZES = {0: 1, 1: 4, 3: 4, 4: 2}  # bytes of each type of FreeSurfer's
@@ -36,7 +36,7 @@ def read_volume(path: Path) -> ImageFile:
     elif b"ElementDataFile" in content or content.startswith((b"ObjectType", b"NDims")):
         image = _read_with_itk(path, "MetaImageIO")
     elif path.suffix.lower() in (".hdr", DATA_ENDING):
-        image = _read_with_itk(path, "NiftiImageIO")  # which finds the other file
+        image = _read_pair(path)
     elif content[:4] == b"\0\0\0\1" and not is_nifti(content):  # the one version that MGH has
         image = _read_mgh(path, content)
     else:
@@ -58,6 +58,20 @@ def _read_with_itk(path: Path, reader_name: str) -> ImageFile:
     array, dims = sitk.GetArrayFromImage(image), image.GetDimension()
     values = channels_first(array.transpose(*reversed(range(dims)), *range(dims, array.ndim)))
     return ImageFile(path, values, affine_from_itk(image))
+
+
+def _read_pair(path: Path) -> ImageFile:
+    """Read a header and the file of its voxels, of which ITK would replace missing ones by others."""
+    first = path.with_suffix(".hdr") if path.suffix == DATA_ENDING else path
+    header = nib.nifti1.Nifti1PairHeader(first_bytes(first, 348), check=False)  # Analyze has the same sizes
+    data = next((p for p in map(path.with_suffix, (DATA_ENDING, ".IMG", ".img.gz")) if p.is_file()), None)
+    if data is None:
+        raise InputError(path, expected=f"{path.stem}.img beside it", got="none", fix="restore that file")
+    volume_bytes(
+        data, offset=int(header.get_data_offset()), shape=header.get_data_shape(),
+        itemsize=header.get_data_dtype().itemsize,
+    )  # fmt: skip
+    return _read_with_itk(path, "NiftiImageIO")
 
 
 def _read_mgh(path: Path, content: bytes) -> ImageFile:
