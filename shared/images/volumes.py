@@ -8,6 +8,7 @@ import numpy as np
 from shared.errors import InputError
 from shared.images.bounds import check_voxels
 from shared.images.file import ImageFile
+from shared.images.metaimage import check_metaimage, is_metaimage
 from shared.images.nifti import channels_first, is_nifti, read_nifti
 from shared.images.nifti_affine import affine_from_itk
 from shared.images.unpacking import first_bytes, volume_bytes
@@ -15,6 +16,7 @@ from shared.images.unpacking import first_bytes, volume_bytes
 # Of the files that belong together only the header's is found as a case: .hdr, .nhdr and .mhd.
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr")
 DATA_ENDING = ".img"  # the other file of a pair, which may be named as well
+MOST_HEADER_BYTES = 1 << 16
 LARGEST_SKEW = 1e-4  # the cosine between two axes from which on ITK refuses a NIfTI file, as results are
 MGH_DATA_OFFSET = 284
 MGH_ITEM_SIZES = {0: 1, 1: 4, 3: 4, 4: 2}  # bytes of each type of FreeSurfer's
@@ -30,10 +32,11 @@ def read_volume(path: Path) -> ImageFile:
 
     Raises InputError where its voxels are more than memory holds, or its axes are not at right angles.
     """
-    content = first_bytes(path, 2000)
+    content = first_bytes(path, MOST_HEADER_BYTES)
     if content.startswith(b"NRRD"):
         image = _read_with_itk(path, "NrrdImageIO")
-    elif b"ElementDataFile" in content or content.startswith((b"ObjectType", b"NDims")):
+    elif is_metaimage(content):
+        check_metaimage(content, path)
         image = _read_with_itk(path, "MetaImageIO")
     elif path.suffix.lower() in (".hdr", DATA_ENDING):
         image = _read_pair(path)
