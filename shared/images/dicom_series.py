@@ -20,11 +20,6 @@ class DicomFile:
     header: Header
 
 
-def is_dicom_series(path: Path) -> bool:
-    """Whether `path` is a folder that holds DICOM files."""
-    return path.is_dir() and any(is_dicom(entry) for entry in path.iterdir() if entry.is_file())
-
-
 def is_dicom(path: Path) -> bool:
     """Whether a file is DICOM: by its ending, or, where that is another or none, by the standard's magic."""
     if path.name.lower() in DIRECTORIES or path.name.lower().endswith(ENDINGS):

@@ -14,6 +14,7 @@ from shared.images.file import ImageFile
 from shared.images.raster import read_raster
 from shared.images.volumes import is_volume, read_volume
 
+NIFTI_ENDINGS = (".nii.gz", ".nii")
 RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
 
@@ -38,7 +39,7 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     if path.is_dir() or is_dicom(path) or is_one_of_several(path):
         kind, read = "a DICOM series", read_dicom
     elif is_volume(path):
-        kind, read = "a volume", read_volume
+        kind, read = "a NIfTI file" if path.name.lower().endswith(NIFTI_ENDINGS) else "a volume", read_volume
     else:
         kind, read = "a PNG, JPEG or TIFF image", partial(read_raster, as_ids=as_ids)
     try:
