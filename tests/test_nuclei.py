@@ -223,7 +223,7 @@ TINY: dict[str, Any] = {
 def test_training_resumes_to_the_same_result(tmp_path: Path) -> None:
     data = training_data(tmp_path / "data")
     straight = find(data, tmp_path / "straight", "train", max_epochs=2, **TINY)
-    find(data, tmp_path / "halted", "train", max_epochs=1, **TINY, **{"lr_scheduler#t_total": 4})
+    find(data, tmp_path / "halted", "train", max_epochs=1, **TINY, **{"train#lr_scheduler#t_total": 4})
     resumed = find(data, tmp_path / "halted", "train", max_epochs=2, resume=True, **TINY)
     rows = [read_table(out / "metrics.csv") for out in (straight, resumed)]
     assert [len(r) for r in rows] == [2, 2]

@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from shared.errors import InputError
-from shared.images.dicom import is_dicom, is_dicom_series
+from shared.images.dicom_series import is_dicom, series_of_folder
 from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image_folder
 from shared.images.passed import PassedOver
 from shared.images.raster import RASTER_ENDINGS, slice_names
@@ -15,6 +16,17 @@ from shared.images.reading import ENDINGS_OF, without_ending
 from shared.images.splits import choose_part, split_by_name
 
 Case = dict[str, str]  # "case": name; "image": path; "label": path, where there is one
+
+
+DATA_ENDINGS = (".img", ".raw", ".zraw")  # of files whose headers are the cases
+
+
+class Found(NamedTuple):
+    """An image, the path that it is named by, and what its name has besides."""
+
+    path: Path
+    named: Path
+    addition: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,9 @@ def survey(
     """The cases of `dataset_dir`, sorted by name, and what was found there and passed over.
 
     A case is named by its path below `dataset_dir` without the ending; where several would have one name, with it. A
-    slice of a stack is a case of its own: `stack/z003`, of the image `stack.tif#z003`. Hidden files, label folders
-    beside image folders, and `output_dir` are passed over. kinds: "raster", "volume" or both.
+    slice of a stack is a case of its own: `stack/z003`, of the image `stack.tif#z003`; so is one of several DICOM
+    series in a folder, named by the folder, the series' number and description. Hidden files, label folders beside
+    image folders, and `output_dir` are passed over. kinds: "raster", "volume" or both.
     Raises InputError where there is no image.
     """
     root = Path(dataset_dir)
@@ -129,8 +142,8 @@ def select_cases(
     )
 
 
-def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: PassedOver) -> Iterator[Path]:
-    """The images below `folder`, and the folders that hold a DICOM series. Adds what else there is to `passed`.
+def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: PassedOver) -> Iterator[Found]:
+    """The images and DICOM series below `folder`. Adds what else there is to `passed`.
 
     Adds where it has been to `skipped`.
     """
@@ -139,13 +152,13 @@ def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: Passed
     skipped.add(folder.resolve())
     try:
         entries = sorted(entry for entry in folder.iterdir())
-        is_series = "volume" in kinds and is_dicom_series(folder)
+        series = series_of_folder(folder) if "volume" in kinds else []
     except OSError as error:
         raise InputError(
             folder, expected="a folder that may be read", got=error.strerror, fix="change its permissions"
         ) from error
-    if is_series:
-        yield folder
+    for addition, path in series:
+        yield Found(path, folder, addition)
     labels = {label for image, beside in LABEL_FOLDERS.items() if folder / image in entries for label in beside}
     endings = tuple(ending for kind in kinds for ending in ENDINGS_OF[kind])
     for entry in entries:
@@ -155,36 +168,40 @@ def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: Passed
             yield from _walk(entry, skipped, kinds, passed)
         elif entry.is_file() and entry.name.lower().endswith(endings):
             yield from _slices(entry, passed)
-        elif entry.is_file() and not (is_series and is_dicom(entry)):
+        elif entry.is_file() and not (series and is_dicom(entry)) and entry.suffix.lower() not in DATA_ENDINGS:
             passed.add_file(entry.name, entry.suffix.lower())
         elif not entry.exists():
             passed.links.append(entry.name)
 
 
-def _slices(file: Path, passed: PassedOver) -> Iterator[Path]:
+def _slices(file: Path, passed: PassedOver) -> Iterator[Found]:
     """`file`, or the slices of a stack; pages that are none are added to `passed`."""
     names, unread = slice_names(file) if file.name.lower().endswith(RASTER_ENDINGS) else ([""], 0)
     if unread:
         passed.pages[file.name] = unread
-    yield from (file.with_name(f"{file.name}#{name}") if name else file for name in names)
+    for name in names:
+        path = file.with_name(f"{file.name}#{name}") if name else file
+        yield Found(path, path)
 
 
-def _named(root: Path, images: Sequence[Path]) -> list[Case]:
-    """Cases by the paths of their images below `root`, without the ending where no other would have the same name."""
+def _named(root: Path, images: Sequence[Found]) -> list[Case]:
+    """Cases by the paths that name their images, below `root` and without the ending where that tells them apart."""
     names = [
-        without_ending(path).relative_to(root).as_posix() if path != root else path.resolve().name for path in images
+        without_ending(found.named).relative_to(root).as_posix() if found.named != root else root.resolve().name
+        for found in images
     ]
+    names = [name + found.addition for name, found in zip(names, images)]
     count = Counter(names)
     cases: dict[str, Case] = {}
-    for path, name in zip(images, names):
-        if count[name] > 1 and path != root:
-            name = path.relative_to(root).as_posix()
+    for found, name in zip(images, names):
+        if count[name] > 1 and found.named != root:
+            name = found.path.relative_to(root).as_posix()
         if name in cases:
             raise InputError(
-                path, expected="one image of its name, which its results will bear", fix="rename one of them",
+                found.path, expected="one image of its name, which its results will bear", fix="rename one of them",
                 got=f"also {cases[name]['image']}",
             )  # fmt: skip
-        cases[name] = {"case": name, "image": str(path)}
+        cases[name] = {"case": name, "image": str(found.path)}
     return [cases[name] for name in sorted(cases)]
 
 

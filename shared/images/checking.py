@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -12,6 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from shared.errors import InputError
+from shared.images.bounds import check_grid
 from shared.images.channels import ALPHA, RGB, describe
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -29,7 +31,9 @@ class ReadCased(MapTransform):
 
     Images must have `spatial_dims` dimensions, be finite and not constant, and have `channels` channels, for which
     raster images are converted between gray and colour. channel: which channels are taken of the file's (see
-    `match_channels`); where a sample has "files", they hold these alone afterwards. Raises InputError otherwise.
+    `match_channels`); where a sample has "files", they hold these alone afterwards. pixdim: the spacing, in mm along
+    the axes of RAS, to which they are resampled later, if at all; that grid must fit into memory (see `check_grid`).
+    Raises InputError otherwise.
     """
 
     def __init__(
@@ -39,18 +43,21 @@ class ReadCased(MapTransform):
         spatial_dims: int,
         channels: int = 1,
         channel: object = "",
+        pixdim: Sequence[float] | float | None = None,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.spatial_dims = spatial_dims
         self.channels = channels
         self.channel = channel
+        self.pixdim = pixdim
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         out = dict(data)
         for key in self.key_iterator(out):
             file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
             check_dimensions(file, self.spatial_dims)
+            check_resampled(file, self.pixdim)
             out[key] = match_channels(file, self.channels, self.channel)
             check_intensities(out[key], file.path)
             if "files" in out:
@@ -119,6 +126,13 @@ def check_dimensions(file: ImageFile, spatial_dims: int) -> None:
             got=" × ".join(f"{z:g}" for z in zooms),
             fix="correct the affine or its units in the header",
         )
+
+
+def check_resampled(file: ImageFile, pixdim: Sequence[float] | float | None) -> None:
+    """Refuse a volume whose grid, turned to RAS and resampled to `pixdim`, would not fit into memory."""
+    axes = nib.io_orientation(file.affine)[: len(file.shape), 0].argsort()  # the volume's, in the order of RAS
+    spacing = nib.affines.voxel_sizes(file.affine)
+    check_grid([file.shape[axis] for axis in axes], spacing[axes].tolist(), pixdim, file.path)
 
 
 def check_intensities(image: MetaTensor, path: str | Path) -> None:

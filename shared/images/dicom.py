@@ -1,84 +1,71 @@
 """Reading DICOM series."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from shared.errors import InputError
+from shared.images.bounds import check_voxels
+from shared.images.dicom_grid import CONVERT, Plane, grid_of_planes, planes_of, straightened
+from shared.images.dicom_series import DicomFile, files_of_series
 from shared.images.file import ImageFile
-
-ENDINGS = (".dcm", ".ima")
-IMAGE_POSITION = "0020|0032"  # the tag Image Position (Patient)
-
-
-def is_dicom_series(path: Path) -> bool:
-    """Whether `path` is a folder that holds DICOM files."""
-    return path.is_dir() and any(is_dicom(entry) for entry in path.iterdir() if entry.is_file())
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file is a DICOM image: by its ending, or, where it has none of letters, by the standard's magic."""
-    if path.name == "DICOMDIR":
-        return False
-    if path.suffix and not path.suffix[1:].isdigit():
-        return path.name.lower().endswith(ENDINGS)
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def read_dicom(path: Path) -> ImageFile:
-    import SimpleITK as sitk  # 0.3 s to import, needed for DICOM alone
+    """Read a series, one slice a file or one enhanced file, its slices in order along their normal.
 
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what is wrong is told in one line
-    files = _series_files(path) if path.is_dir() else [str(path)]
-    reader = sitk.ImageSeriesReader()
-    reader.MetaDataDictionaryArrayUpdateOn()
-    reader.SetFileNames(files)
-    volume = reader.Execute()
-    if volume.GetNumberOfComponentsPerPixel() != 1:
+    path: a folder, a file, or what `series_of_folder` gave. A series from a tilted gantry is sheared into place.
+    Raises InputError for what is not one volume of gray voxels, and says which it is.
+    """
+    files = files_of_series(path)
+    _check_kind(files, path)
+    planes = [plane for file in files for plane in planes_of(file.header)]
+    _check_frames(files, planes, path)
+    header = files[0].header
+    check_voxels(path, (header.get("Columns", 0), header.get("Rows", 0), len(planes)))
+    values, thickness = _pixels(files)
+    grid = grid_of_planes(planes, path, thickness)
+    if len(planes) != values.shape[2]:
+        raise InputError(path, expected=f"{len(planes)} slices", got=values.shape[2], fix=CONVERT)
+    values, affine = values[..., grid.order], grid.affine
+    if grid.drift.any():
+        values, affine = straightened(values, grid)
+    return ImageFile(path, values[None], affine)
+
+
+def _pixels(files: list[DicomFile]) -> tuple[np.ndarray, float]:
+    """(columns, rows, planes) in the order of the files and frames, rescaled, and GDCM's distance of slices in mm."""
+    import SimpleITK as sitk  # 0.3 s to import
+
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what is wrong is reported in one line
+    slices = []
+    for file in files:
+        image = sitk.ReadImage(str(file.path), sitk.sitkFloat32)  # of integers, a later slice's slope would be rounded
+        array = sitk.GetArrayFromImage(image)
+        slices.append(array[None] if array.ndim == 2 else array)
+    spacing = image.GetSpacing()
+    return np.concatenate(slices).T, spacing[2] if len(spacing) > 2 else 1.0
+
+
+def _check_kind(files: list[DicomFile], path: Path) -> None:
+    """Refuse colour, and what has several slices in one picture."""
+    if any(file.header.get("SamplesPerPixel", 1) != 1 for file in files):
         raise InputError(path, expected="a gray series", got="colour", fix="convert it to gray")
-    if volume.GetDimension() != 3 or volume.GetSize()[2] != len(files):
-        raise InputError(path, expected="one slice a file", got="several", fix="convert it to NIfTI, say with dcm2niix")
+    if any("MOSAIC" in file.header.get("ImageType", "").upper().split("\\") for file in files):
+        raise InputError(path, expected="one slice an image", got="a mosaic of slices, as Siemens writes", fix=CONVERT)
+    sizes = {(file.header.get("Columns"), file.header.get("Rows")) for file in files}
+    if len(sizes) > 1:
+        got = ", ".join(f"{columns} × {rows}" for columns, rows in sorted(sizes))
+        raise InputError(path, expected="slices of one size", got=got, fix=CONVERT)
+
+
+def _check_frames(files: list[DicomFile], planes: list[Plane], path: Path) -> None:
+    """Refuse frames without a place of their own, of different slopes, and several files of frames."""
+    if all(int(file.header.get("NumberOfFrames") or 1) == 1 for file in files):
+        return
     if len(files) > 1:
-        _check_slices(path, [reader.GetMetaData(i, IMAGE_POSITION).split("\\") for i in range(len(files))], volume)
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
-    affine[:3, 3] = volume.GetOrigin()
-    lps_to_ras = np.diag([-1.0, -1.0, 1.0, 1.0])
-    return ImageFile(path, sitk.GetArrayFromImage(volume).T[None], lps_to_ras @ affine)
-
-
-def _check_slices(path: Path, positions: list[list[str]], volume: Any) -> None:
-    """Refuse a series whose slices do not follow each other at even distances, as where some are missing or twice."""
-    normal = np.array(volume.GetDirection()).reshape(3, 3)[:, 2]
-    gaps = np.diff(np.array(positions, dtype=float) @ normal)
-    if np.ptp(gaps) > 0.02 * abs(gaps.mean()) + 0.01 or abs(gaps.mean()) < 1e-3:
-        raise InputError(
-            path, expected="slices at even distances", got=f"gaps from {gaps.min():g} to {gaps.max():g} mm",
-            fix="give one complete volume a folder",
-        )  # fmt: skip
-
-
-def _series_files(folder: Path) -> list[str]:
-    """The files of the one DICOM series in `folder`, in the order of their slices."""
-    import SimpleITK as sitk
-
-    reader = sitk.ImageSeriesReader()
-    series = reader.GetGDCMSeriesIDs(str(folder))
-    if len(series) != 1:
-        raise InputError(
-            folder, expected="one DICOM series in a folder", got=len(series), fix="put each series into its own folder"
-        )
-    files = reader.GetGDCMSeriesFileNames(str(folder), series[0])
-    there = [entry for entry in folder.iterdir() if entry.is_file() and is_dicom(entry)]
-    if len(files) < len(there):
-        unread = sorted(entry.name for entry in there if str(entry) not in files)
-        raise InputError(
-            folder, expected="DICOM files that can be read", got=f"{len(unread)} that cannot, such as {unread[:1]}",
-            fix="restore or remove them",
-        )  # fmt: skip
-    return list(files)
+        raise InputError(path, expected="one file of several frames", got=len(files), fix=CONVERT)
+    if int(files[0].header["NumberOfFrames"]) != len(planes):
+        raise InputError(path, expected="a place for each frame", got=f"{len(planes)} places", fix=CONVERT)
+    if len({plane.slope for plane in planes}) > 1:
+        raise InputError(path, expected="one rescale slope for all frames", got="several", fix=CONVERT)

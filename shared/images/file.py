@@ -16,7 +16,9 @@ from shared.images.channels import Channel, chosen_channels, describe, numbered
 
 @dataclass(frozen=True)
 class NiftiGrid:
-    """The grid of a NIfTI file as the file has it: its header, affine and shape, trailing axes of length 1 included."""
+    """The grid of a NIfTI file: a header by which ITK and nibabel see `affine`, which is that of ITK, in the header's
+    unit, and the shape, trailing axes of length 1 included.
+    """
 
     header: nib.Nifti1Header
     affine: np.ndarray

@@ -1,28 +1,52 @@
 """Reading NIfTI."""
 
-import gzip
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from shared.images.file import ImageFile, NiftiGrid
+from shared.images.nifti_affine import consistent_header, itk_affine
+from shared.images.unpacking import first_bytes, volume_bytes
+
+HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by their length, which is their first number
+MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 
 
-def load_nifti(path: str | Path) -> nib.Nifti1Image:
-    """A NIfTI-1 or NIfTI-2 file, read to its end, so that the checksum of a compressed one is checked."""
-    path = Path(path)
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-        content = file.read()
-    second = 540 in (int.from_bytes(content[:4], "little"), int.from_bytes(content[:4], "big"))  # its header's length
-    return (nib.Nifti2Image if second else nib.Nifti1Image).from_bytes(content)
+def is_nifti(content: bytes) -> bool:
+    """Whether a file begins as NIfTI-1 or NIfTI-2 does."""
+    return _header_length(content) in HEADERS
 
 
 def read_nifti(path: Path) -> ImageFile:
-    image = load_nifti(path)
-    array = np.asarray(image.dataobj)
+    """Read a NIfTI-1 or NIfTI-2 file, gzip or not, where ITK sees its voxels. Raises InputError as `itk_affine` does.
+
+    Results get a header by which ITK and nibabel agree.
+    """
+    content = first_bytes(path, max(HEADERS))
+    header_type = HEADERS.get(_header_length(content), nib.Nifti1Header)
+    raw = header_type(content[: header_type.template_dtype.itemsize], check=False)
+    shape = raw.get_data_shape()
+    content = volume_bytes(path, offset=int(raw.get_data_offset()), shape=shape, itemsize=raw.get_data_dtype().itemsize)
+    file = BytesIO(content)
+    header = header_type.from_fileobj(file)
+    affine = itk_affine(raw, path)
+    millimetres = MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    return ImageFile(
+        path,
+        channels_first(header.data_from_fileobj(file)),
+        np.diag([millimetres] * 3 + [1.0]) @ affine,
+        nifti=NiftiGrid(consistent_header(header, affine), affine, shape),
+    )
+
+
+def channels_first(array: np.ndarray) -> np.ndarray:
+    """(*S, ...) as (C, *S): the axes beyond the third are the channels."""
     channels_last = array.reshape(*array.shape[:3], -1) if array.ndim > 3 else array[..., None]
-    millimetres = {"meter": 1e3, "micron": 1e-3}.get(image.header.get_xyzt_units()[0], 1.0)
-    affine = np.diag([millimetres] * 3 + [1.0]) @ image.affine
-    grid = NiftiGrid(image.header, image.affine, image.shape)
-    return ImageFile(path, np.moveaxis(channels_last, -1, 0), affine, nifti=grid)
+    return np.moveaxis(channels_last, -1, 0)
+
+
+def _header_length(content: bytes) -> int:
+    """The first number of a header, which is its length, in whichever order of bytes is the likelier."""
+    return min(int.from_bytes(content[:4], "little"), int.from_bytes(content[:4], "big"))

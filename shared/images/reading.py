@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError, one_line
-from shared.images import dicom
-from shared.images.dicom import is_dicom, read_dicom
+from shared.images import dicom_series, volumes
+from shared.images.dicom import read_dicom
+from shared.images.dicom_series import is_dicom, is_one_of_several
 from shared.images.file import ImageFile
-from shared.images.nifti import read_nifti
 from shared.images.raster import RASTER_ENDINGS, SLICE, begins_as_picture, read_raster, split_slice
+from shared.images.volumes import is_volume, read_volume
 
-NIFTI_ENDINGS = (".nii.gz", ".nii")
-ENDINGS_OF = {"volume": NIFTI_ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
-ENDINGS = NIFTI_ENDINGS + RASTER_ENDINGS
+ENDINGS_OF = {"volume": volumes.ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
+ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
 PICTURE = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000"
 
 
@@ -26,7 +26,7 @@ def without_ending(path: Path) -> Path:
     in_stack = SLICE.fullmatch(name)
     if in_stack and in_stack[1].lower().endswith(RASTER_ENDINGS):
         return without_ending(path.with_name(in_stack[1])) / in_stack[2]
-    for ending in ENDINGS + dicom.ENDINGS:
+    for ending in (*ENDINGS, *dicom_series.ENDINGS, volumes.DATA_ENDING):
         if name.lower().endswith(ending):
             return path.with_name(name[: -len(ending)])
     return path
@@ -35,7 +35,7 @@ def without_ending(path: Path) -> Path:
 def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     """Read a file, a slice of a stack (`stack.tif#z003`), or a DICOM series.
 
-    The axes beyond the third of a NIfTI file are its channels; a raster image has the channels of its file, upright.
+    The axes beyond the third of a volume are its channels; a raster image has the channels of its file, upright.
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
     Raises InputError for what cannot be read.
     """
@@ -43,10 +43,10 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     read: Callable[[Path], ImageFile]
     if begins_as_picture(split_slice(path)[0]):
         kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
-    elif path.is_dir() or is_dicom(path):
+    elif path.is_dir() or is_dicom(path) or is_one_of_several(path):
         kind, read = "a DICOM series", read_dicom
-    elif path.name.lower().endswith(NIFTI_ENDINGS):
-        kind, read = "a NIfTI file", read_nifti
+    elif is_volume(path):
+        kind, read = "a NIfTI file" if path.name.lower().endswith((".nii", ".nii.gz")) else "a volume", read_volume
     else:
         kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
     try:

@@ -118,7 +118,7 @@ class Segmentation:
         """The transforms of `keys`, the image alone or with its label, of which `reading` reads the label."""
         read = component(
             "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels",
-            **({"channel": "@channel"} if self._dims == 2 else {}),
+            **({"channel": "@channel"} if self._dims == 2 else {"pixdim": "@pixdim"}),
         )  # fmt: skip
         upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
         spaced = component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)
