@@ -71,3 +71,7 @@ RECIPE = Segmentation(
     },
     augmentation={"margin_size": "$[size * 5 // 4 for size in @patch_size]", "augmentation": AUGMENTATION},
 )
+OPTIONS = {
+    "label_offset": 'rows and columns by which labels are off the membranes, see below; `"[0,0]"` for others',
+    "test_time_augmentation": "`True` averages over the 8 flips and turns: 8 times the time",
+}
