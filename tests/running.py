@@ -133,11 +133,16 @@ def _without_seconds(content: Any) -> Any:
 
 
 # How `assert_same_results` reads a file, by its ending.
+def _json(path: Path) -> list[Any]:
+    return [_without_seconds(json.loads(path.read_text(encoding="utf-8")))]
+
+
 CONTENT: dict[str, Callable[[Path], Sequence[Any]]] = {
     "gz": _volume,
     "png": lambda path: [read_picture(path)],
     "csv": lambda path: _without_seconds(read_table(path)),
-    "json": lambda path: [_without_seconds(json.loads(path.read_text(encoding="utf-8")))],
+    "json": _json,
+    "geojson": _json,
 }
 
 

@@ -44,11 +44,9 @@ class Segmented:
     def figures(self) -> Figures:
         """The volume of each class in mm³, of raster images in pixels."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names)).tolist()
-        unit, size = "px", 1
-        if not self.image.is_raster:
-            unit, size = "mm3", abs(float(np.linalg.det(self.affine[:3, :3])))
+        unit, voxel = ("px", 1) if self.image.is_raster else ("mm3", abs(float(np.linalg.det(self.affine[:3, :3]))))
         first = 0 if self.include_background else 1
-        return {f"{n}_{unit}": round(c * size, 3) for n, c in list(zip(self.class_names, counts))[first:]}
+        return {f"{n}_{unit}": round(c * voxel, 3) for n, c in list(zip(self.class_names, counts))[first:]}
 
     def save(self, folder: str | Path) -> None:
         """Write the label map and the overlay, named after the case."""

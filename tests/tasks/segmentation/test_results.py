@@ -15,6 +15,7 @@ from PIL import Image
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.segmentation.results import SegmentationScorer, SegmentationWriter, Segmented
+from tests.running import assert_same_results, in_processes, report_results
 
 NAMES = ["membrane", "inside"]
 # 4 × 6 pixels: 10 of membrane and 14 inside; the reference has one pixel more of membrane, and shares 9.
