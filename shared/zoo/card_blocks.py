@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,27 +20,24 @@ BELOW = re.compile(r"\$@bundle_root \+ '/(?P<path>[^']+)'")  # a path in the bun
 
 @dataclass(frozen=True)
 class Words:
-    """Of a task. evaluated: what evaluation needs; predicted: arguments of `predict`; forms: what the ONNX forms give.
+    """Of a task. evaluated: what evaluation needs; forms: what the ONNX forms give.
 
     single: arguments of one more run of inference, and what it does.
     """
 
     evaluated: str
-    predicted: str
     forms: Mapping[str, str]
     single: tuple[str, str] | None = None
 
 
 WORDS = {
-    "segmentation": Words("needs labels", '"image.nii.gz"', {"raw": "image to logits"}),
+    "segmentation": Words("needs labels", {"raw": "image to logits"}),
     "detection": Words(
         "needs boxes",
-        '"image.png"',
         {"raw": "what the network gives", "suppressed": "boxes, scores, labels and their number, each object once"},
     ),
     "instances": Words(
         "needs labels",
-        '"image.png"',
         {
             "op": "image to boxes, scores, labels, masks and their number, with NonMaxSuppression, for onnxruntime",
             "plain": "the same of plain operations, for TensorRT",
@@ -47,7 +45,6 @@ WORDS = {
     ),
     "registration": Words(
         "a table of scores",
-        'moving="a.nii.gz", fixed="b.nii.gz"',
         {
             "field": "the displacement, its integration in the graph",
             "warp": "also the moved image, by GridSample",
@@ -70,14 +67,21 @@ def card_blocks(
     task = content["report"]["task"]["_target_"].split(".")[2]
     choices = {key: value for group in inference[1:3] for key, value in group.items() if key not in WORKINGS}
     return {
-        "commands": _commands(name, WORDS[task]),
+        "commands": _commands(name, WORDS[task], _predicted(task, content["network_def"].get("spatial_dims"))),
         "options": _options(name, choices, content, meanings(task) | dict(special), special),
         "export": _export(name, list(content["onnx_forms"]), WORDS[task]),
         "versions": _versions(metadata),
     }
 
 
-def _commands(name: str, words: Words) -> str:
+def _predicted(task: str, spatial_dims: int | None) -> str:
+    """The arguments of `predict`, as an example."""
+    if task == "registration":
+        return 'moving="a.nii.gz", fixed="b.nii.gz"'
+    return '"scan.nii.gz"' if spatial_dims == 3 else '"image.png"'
+
+
+def _commands(name: str, words: Words, predicted: str) -> str:
     inference = f"{RUN} configs/inference.json"
     lines = [
         (inference, "the samples"),
@@ -90,7 +94,7 @@ def _commands(name: str, words: Words) -> str:
     ]
     width = max(len(line) for line, note in lines if note)
     shell = "\n".join(f"{line.ljust(width)}  # {note}" if note else line for line, note in lines)
-    return f"""From this bundle's folder; from elsewhere give the config's path, `--config_file PATH/configs/inference.json`:
+    return f"""From this bundle's folder, or with `--config_file PATH/configs/inference.json` from elsewhere:
 ```
 {shell}
 ```
@@ -98,7 +102,8 @@ From Python, without writing files unless asked for:
 ```python
 from monai_bundle_zoo import open_bundle  # after `pip install .`; in an archive: from shared.bundle import open_bundle
 
-result = open_bundle("{name}").predict({words.predicted})  # result.save(DIR) writes what the command line writes
+result = open_bundle("{name}").predict({predicted})
+result.save("DIR")  # what the command line writes
 ```"""
 
 
@@ -137,9 +142,12 @@ def _default(value: Any) -> str:
 
 def _export(name: str, forms: list[str], words: Words) -> str:
     described = [f"`{form}` ({words.forms[form]})" for form in forms]
-    return f"""**ONNX.** `python scripts/export_onnx.py {name} [--form F] [--precision fp16]`, in a checkout or in this
-bundle's archive, writes `models/model.onnx`: any batch and size, opset 20, checked against torch, with what it is in
-its properties. Forms, the first of which `--runtime onnx` runs: {", ".join(described)}."""
+    return textwrap.fill(
+        f"**ONNX.** `python scripts/export_onnx.py {name} [--form F] [--precision fp16]`, in a checkout or in this"
+        " bundle's archive, writes `models/model.onnx`: any batch and size, opset 20, checked against torch, with what"
+        f" it is in its properties. Forms, the first of which `--runtime onnx` runs: {', '.join(described)}.",
+        width=125,
+    )
 
 
 def _versions(metadata: Mapping[str, Any]) -> str:

@@ -11,9 +11,10 @@ REFERENCE = re.compile(r" ?\[\d+(, ?\d+)*\]")
 
 @dataclass(frozen=True)
 class Card:
-    """title: its heading; picture: the path of its first image, relative to docs/; alt: what that shows; summary,
-    speed: the first sentences after "In short:" and "Speed:"; licence: the paragraph on it; commands: the lines of its first
-    block of code. Empty where the card has none.
+    """title: its heading; picture: the path of its first image, relative to docs/; alt: what that shows.
+
+    summary, speed: the first sentences after "In short:" and "Speed:". licence: the paragraph on it. commands: the
+    lines of its first block of code. Each is empty where the card has none.
     """
 
     title: str

@@ -59,15 +59,12 @@ def bundle_files(bundle: Path, required: dict[str, str]) -> Iterator[Made]:
 
 def write(root: Path) -> list[Path]:
     """Write what differs in the checkout `root`; give those files. Raises InputError where one cannot be made."""
-    made = list(generated(root))
-    for each in made:
+    made = []
+    for each in generated(root):
         if isinstance(each, InputError):
             raise each
-    return [
-        write_atomically(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))
-        for path, text in made
-        if _differs(path, text)
-    ]
+        made.append(each)
+    return [_write_text(path, text) for path, text in made if _differs(path, text)]
 
 
 def faults(root: Path) -> list[str]:
@@ -83,6 +80,10 @@ def faults(root: Path) -> list[str]:
 
 def _differs(path: Path, text: str) -> bool:
     return not path.is_file() or _text(path) != text
+
+
+def _write_text(path: Path, text: str) -> Path:
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _text(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Texts by hand in which a command writes: blocks between two marks, and figures before one.
 
-A block stands between the lines `<!-- generated: NAME -->` and `<!-- end -->`; a figure as `0.918<!--NAME-->`. Markdown
-shows neither mark.
+A block stands between the lines `<!-- generated: NAME -->` and `<!-- end -->`; a figure as `0.918<!--NAME-->`, or as
+`0.918<!--other-->` where it is equal to one of them by chance. Markdown shows none of these marks.
 """
 
 import re
@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from shared.errors import InputError
 
 BLOCK = re.compile(r"(?P<begin><!-- generated: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-FIGURE = re.compile(r"-?\d+(?:\.(?P<decimals>\d+))?<!--(?P<name>\w+)-->")
-MARK = re.compile(r"<!--(?P<name>\w+)-->")
+FIGURE = re.compile(r"-?\d+(?:\.(?P<decimals>\d+))?<!--(?!other)(?P<name>\w+)-->")
+OTHER = "<!--other-->"
+MARK = re.compile(r"<!--(?!other)(?P<name>\w+)-->")
 
 
 def fill_blocks(text: str, blocks: Mapping[str, str], where: object, *, needed: Collection[str] = ()) -> str:
@@ -47,7 +48,10 @@ def fill_figures(text: str, figures: Mapping[str, float], where: object) -> str:
     for name, value in figures.items():
         if re.search(rf"(?<![\d.]){re.escape(f'{value:.3f}')}(?![\d<])", text) and round(abs(value), 2):
             raise InputError(
-                where, expected=f"{value:.3f}<!--{name}-->", got=f"{value:.3f} without a mark", fix="add the mark"
+                where,
+                expected=f"{value:.3f}<!--{name}-->",
+                got=f"{value:.3f} without a mark",
+                fix=f"add it, or {OTHER}",
             )
     return FIGURE.sub(lambda match: f"{figures[match['name']]:.{len(match['decimals'] or '')}f}{_mark(match)}", text)
 
