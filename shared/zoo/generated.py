@@ -22,10 +22,12 @@ Made = tuple[Path, str]  # a file, and what it is to hold
 
 
 def generated(root: Path) -> Iterator[Made | InputError]:
-    """Every file of the checkout `root` that is generated, in whole or in part; an error where one cannot be made."""
-    required = pinned(root)
-    rows = []
-    for recipe in all_recipes(root):
+    """Every file of the checkout `root` that is generated, in whole or in part; an error where one cannot be made.
+
+    The table of bundles is made where each of its rows can be.
+    """
+    required, recipes, rows = pinned(root), all_recipes(root), []
+    for recipe in recipes:
         made: dict[Path, str] = {}
         try:
             for path, text in bundle_files(recipe.parent, required):
@@ -37,7 +39,8 @@ def generated(root: Path) -> Iterator[Made | InputError]:
             yield error
     readme = root / "README.md"
     try:
-        yield readme, fill_blocks(_text(readme), {"bundles": "\n".join([HEAD, *rows])}, readme, needed=["bundles"])
+        if len(rows) == len(recipes):
+            yield readme, fill_blocks(_text(readme), {"bundles": "\n".join([HEAD, *rows])}, readme, needed=["bundles"])
     except InputError as error:
         yield error
 
@@ -57,14 +60,19 @@ def bundle_files(bundle: Path, required: dict[str, str]) -> Iterator[Made]:
     yield card, fill_figures(text, metadata["eval_metrics"], card)
 
 
-def write(root: Path) -> list[Path]:
-    """Write what differs in the checkout `root`; give those files. Raises InputError where one cannot be made."""
-    made = []
+def write(root: Path) -> Iterator[Path]:
+    """Write what differs in the checkout `root`; give each file written.
+
+    Raises InputError, after the others are written, where one cannot be made.
+    """
+    errors = []
     for each in generated(root):
         if isinstance(each, InputError):
-            raise each
-        made.append(each)
-    return [_write_text(path, text) for path, text in made if _differs(path, text)]
+            errors.append(each)
+        elif _differs(*each):
+            yield _write_text(*each)
+    if errors:
+        raise errors[0]
 
 
 def faults(root: Path) -> list[str]:
