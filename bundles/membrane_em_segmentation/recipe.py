@@ -34,9 +34,9 @@ BACK = "$[-offset for offset in @label_offset]"  # labels are drawn half a pixel
 
 RECIPE = Segmentation(
     descriptions={
-        "inference": "Tell cells from their membranes in images of electron microscopy.",
+        "inference": "Separate cells from their membranes in images of electron microscopy.",
         "evaluate": "Score segmentations of cells and membranes against reference labels.",
-        "train": "Train a 2D MultiResUNet to tell cells from their membranes in electron microscopy.",
+        "train": "Train a 2D MultiResUNet to separate cells from their membranes in electron microscopy.",
     },
     class_names=["membrane", "inside"],
     label_values=[0, 255],

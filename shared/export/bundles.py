@@ -53,7 +53,7 @@ def export_bundle(
     # Traced with sides that are different and no multiples of a stride: what is then computed holds for all.
     sizes = [(2, *(s + 13 + 4 * axis for axis, s in enumerate(sides))), (1, *sides)]
     examples = module.examples(example_images(image["num_channels"], sizes))
-    said = {
+    properties = {
         "bundle": bundle_root.resolve().name,
         "version": metadata["version"],
         "weights_sha256": sha256_of(weight_file(weights)),
@@ -62,4 +62,4 @@ def export_bundle(
         "classes": json.dumps(config.get("class_names", [])),
         "preprocessing": json.dumps(config["preprocessing"]["transforms"]),
     }
-    return write_onnx(module, examples, path, precision=precision, said=said)
+    return write_onnx(module, examples, path, precision=precision, properties=properties)

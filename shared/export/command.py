@@ -38,7 +38,7 @@ def quantised(workflow: Any, network: Any, export: Callable[..., list[dict]], ou
         rows = export(source)  # which loads the weights
         images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
         quantise(source, output, images)
-    print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
+    print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx shows what they cost")
     return rows
 
 
@@ -69,9 +69,9 @@ def main() -> None:
         device="cpu", **({"dataset_dir": str(arguments.calibrate)} if arguments.calibrate else {}),
     )  # fmt: skip
     network, forms = (workflow.parser.get_parsed_content(name) for name in ("network_def", "onnx_forms"))
-    usual = (next(iter(forms)), "fp32")  # what a name does not tell
-    told = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
-    output = arguments.output or bundle / "models" / f"{'_'.join(['model', *told])}.onnx"
+    usual = (next(iter(forms)), "fp32")  # a name leaves these out
+    parts = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
+    output = arguments.output or bundle / "models" / f"{'_'.join(['model', *parts])}.onnx"
     export = partial(
         export_bundle, bundle, network, arguments.weights or bundle / "models" / "model.pt", forms,
         form=arguments.form, size=arguments.size,

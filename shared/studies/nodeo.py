@@ -95,7 +95,7 @@ def write_report(
     ]
     methods = [[done.name.removeprefix("table "), *_of_many(done)] for done in table]
     published = [[name, *figures, "", "", ""] for name, figures in PUBLISHED.items()]
-    told = REPORT.format(
+    text = REPORT.format(
         ablation=_markdown(["", "Dice before", "Dice after", "folds %", "sd log det J", "−det J summed"], effects),
         pairs=len(table[0].rows),
         table=_markdown(
@@ -103,7 +103,7 @@ def write_report(
         ),
         volumes=_volumes(volumes, growth) if volumes else "",
     )
-    return write_atomically(folder / "study.md", lambda path: path.write_text(told, encoding="utf-8"))
+    return write_atomically(folder / "study.md", lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _of_many(done: Registered) -> list[str]:

@@ -22,7 +22,7 @@ VERSIONED = re.compile(r"(?P<name>[A-Za-z0-9_]+)_v(?P<version>\d+(\.\d+)*)")
 
 
 def check_files(root: Any) -> None:
-    """Raises InputError where a bundle's folder, or zipfile.Path of it, has not what a bundle must have."""
+    """Raises InputError where a bundle's folder, or zipfile.Path of it, lacks a file that every bundle has."""
     missing = [name for name in REQUIRED if not root.joinpath(*name.split("/")).is_file()]
     if missing:
         raise InputError(root, expected=f"the file {missing[0]}", got="none", fix="add it, then pack again")

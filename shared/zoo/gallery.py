@@ -22,7 +22,7 @@ METRICS_SHOWN = 3
 
 
 def gallery(index: Mapping[str, Any], archives: Path) -> str:
-    """HTML of the newest version of each bundle of `index`, whose archives lie in the folder `archives`."""
+    """HTML of the newest version of each bundle of `index`, whose archives are in the folder `archives`."""
     newest: dict[str, Entry] = {}
     for entry in index["bundles"]:
         newest.setdefault(entry["name"], entry)

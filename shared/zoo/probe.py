@@ -60,11 +60,13 @@ def check_fields(network: torch.nn.Module, image: dict[str, Any], pred: dict[str
     Raises ValueError unless `channel_def` says of each field in turn "NAME (SIZES but the batch) TYPE: …".
     """
     with torch.no_grad():
-        given = network.eval()(torch.rand(1, image["num_channels"], *image["spatial_shape"]))
-    told = pred["channel_def"].values()
-    if not len(given) == pred["num_channels"] == len(told):
-        raise ValueError(f"the network gives {len(given)} tensors, metadata say {pred['num_channels']}: {list(told)}")
-    for name, tensor, words in zip(given._fields, given, told):
+        outputs = network.eval()(torch.rand(1, image["num_channels"], *image["spatial_shape"]))
+    descriptions = pred["channel_def"].values()
+    if not len(outputs) == pred["num_channels"] == len(descriptions):
+        raise ValueError(
+            f"the network gives {len(outputs)} tensors, metadata say {pred['num_channels']}: {list(descriptions)}"
+        )
+    for name, tensor, words in zip(outputs._fields, outputs, descriptions):
         found = f"{name} ({', '.join(map(str, tensor.shape[1:]))}) {str(tensor.dtype).removeprefix('torch.')}"
         if words.split(":")[0] != found:
             raise ValueError(f"the network gives {found}, metadata say {words}")

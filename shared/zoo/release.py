@@ -23,8 +23,8 @@ def make_release(
     """Fill `folder` with the archives of `bundles`, their index and its schema, the gallery, notes and checksums.
 
     repo: OWNER/NAME on GitHub, for absolute addresses; without it those in the index are relative, which holds for a
-    release as well, whose files lie side by side. key: an SSH key to sign the checksums with. Gives what to upload.
-    Raises InputError where something else lies in `folder`: it would be uploaded with the rest.
+    release as well, whose files are side by side. key: an SSH key to sign the checksums with. Gives what to upload.
+    Raises InputError where something else is in `folder`: it would be uploaded with the rest.
     """
     archives = [pack(bundle, writable(folder)) for bundle in bundles]
     base_url = f"https://github.com/{repo}/releases/download/{tag}" if repo else ""
@@ -71,7 +71,7 @@ def notes(index: Mapping[str, Any], tag: str, repo: str, *, signed: bool) -> str
         metric, value = next(iter(entry["metrics"].items()))
         size = f"{entry['bytes'] / 2**20:.1f} MiB"
         rows.append(f"| {entry['name']} | {entry['version']} | {metric.replace('_', ' ')} {value:.3f} | {size} |")
-        change = entry["changelog"].get(entry["version"], "no word on this version")
+        change = entry["changelog"].get(entry["version"], "not described")
         changes.append(f"- **{entry['name']} {entry['version']}**: {change}")
     name, version = (entries[0]["name"], entries[0]["version"]) if entries else ("NAME", "VERSION")
     by_monai = f"python -m monai.bundle download --name {name} --version {version} --source github --repo {repo}/{tag}"

@@ -23,7 +23,10 @@ def pinned(root: Path) -> dict[str, str]:
         versions = parse_pins(constraints.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            root, expected="a checkout, with pyproject.toml and constraints.txt", got=repr(error), fix="mend these"
+            root,
+            expected="a checkout, with pyproject.toml and constraints.txt",
+            got=repr(error),
+            fix="correct these files",
         ) from error
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in dependencies]
     for name in names:

@@ -19,4 +19,4 @@ def check_schema(content: Any, schema: Path, what: object) -> None:
     if error is not None:
         place = "".join(f"[{part!r}]" for part in error.absolute_path) or "the whole"
         message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
-        raise InputError(what, expected=f"what {schema.name} says", got=f"{place}: {message}", fix="mend it")
+        raise InputError(what, expected=f"what {schema.name} says", got=f"{place}: {message}", fix="correct it")

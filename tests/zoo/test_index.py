@@ -44,8 +44,8 @@ def test_an_archive_is_described_as_its_folder_is(bundle: Path, publish: Callabl
 def test_addresses_are_relative_to_the_index_or_begin_with_the_base(bundle: Path, tmp_path: Path) -> None:
     archive = pack(bundle, tmp_path / "dist")
     assert make_index([archive], tmp_path)["bundles"][0]["url"] == f"dist/{archive.name}"
-    there = make_index([archive], tmp_path, "https://example.org/v1/")["bundles"][0]["url"]
-    assert there == f"https://example.org/v1/{archive.name}"
+    url = make_index([archive], tmp_path, "https://example.org/v1/")["bundles"][0]["url"]
+    assert url == f"https://example.org/v1/{archive.name}"
     (entry,) = entries("1.0.0")
     released = "https://github.com/a/b/releases/latest/download/"
     assert Index([entry], f"{released}model_zoo.json").url_of(entry) == f"{released}spot_v1.0.0.zip"
