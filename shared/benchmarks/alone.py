@@ -5,7 +5,6 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from shared.benchmarks.methods import Method, Subject
 from shared.errors import one_line
@@ -23,7 +22,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def run_once(method: Method, subject: Subject) -> dict[str, Any]:
+def run_once(method: Method, subject: Subject) -> dict[str, object]:
     try:
         method.build(subject).single()
         if subject.device == "cuda":

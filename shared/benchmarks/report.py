@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.benchmarks.bundles import Measured, Row
 from shared.benchmarks.tensors import BATCH
 from shared.files import write_atomically
 from shared.studies.pictures import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Figure(NamedTuple):
@@ -105,7 +108,7 @@ def draw_ratios(path: str | Path, bundles: Sequence[Measured]) -> Path:
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 
 
-def _draw_panel(axes: Any, measured: Measured) -> None:
+def _draw_panel(axes: "Axes", measured: Measured) -> None:
     ratios = {row["method"]: row.get("× time") for row in table_rows(measured)}
     shown = [ratio or 1.0 for ratio in ratios.values()]
     ours = [name.startswith("ours") for name in ratios]

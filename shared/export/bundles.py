@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from shared.engine.forms import Form, settings_sha256
 from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
-from shared.export.files import example_images, write_onnx
+from shared.export.files import Row, example_images, write_onnx
 from shared.files import sha256_of
 from shared.options import resolved_config
 
@@ -27,7 +26,7 @@ def export_bundle(
     form: str = "",
     precision: str = "fp32",
     size: Sequence[int] = (),
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Write `network` with `weights` to `path` as the `form` of `forms`, the first if not named; see `write_onnx`.
 
     size: sides of the images that it is traced and compared with, in place of those in metadata.json.

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import onnx
@@ -18,6 +18,14 @@ from shared.detection.boxes import intersection_over_union
 from shared.engine.forms import Form
 from shared.errors import InputError
 from shared.files import write_atomically
+
+
+class Row(TypedDict):
+    """Of the table that compares an export with torch: the sizes of the inputs, and how far the outputs are off."""
+
+    input: str
+    difference: float
+
 
 OPSET = 20  # the first in which GridSample takes volumes
 AXES = ("rows", "columns", "slices")
@@ -33,7 +41,7 @@ def write_onnx(
     *,
     precision: str,
     properties: Mapping[str, str],
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Write `form` to `path`, and give a row for each of `examples`: shapes, and how far onnxruntime is from torch.
 
     examples: inputs of two sizes and batches or more, the first with a batch of two, as torch takes a size of 1 for a
@@ -44,7 +52,7 @@ def write_onnx(
     with torch.no_grad():
         expected = [_outputs(form, example) for example in examples]
     exported = form.in_half().eval() if precision == "fp16" else form
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
 
     def write(temporary: Path) -> None:
         _export(exported, examples[0], temporary)

@@ -33,7 +33,7 @@ class Recording(nn.Module):
 
 @torch.no_grad()
 def shown_images(
-    network: nn.Module, inferer: Callable[..., Any], images: Iterable[Tensor], *, most: int = 40
+    network: nn.Module, inferer: Callable[..., object], images: Iterable[Tensor], *, most: int = 40
 ) -> list[np.ndarray]:
     """What `network` is shown of `images` (C, *S) by `inferer`: whole, letterboxed or tiles, each with its batch."""
     recording = Recording(network.eval(), most)

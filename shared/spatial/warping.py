@@ -1,8 +1,7 @@
 """Displacement fields: moving images by them, chaining them, changing their resolution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +92,7 @@ def integrate(velocity: Tensor, *, steps: int = 7, warp: Callable[..., Tensor] =
     return displacement
 
 
-def resize_displacement(displacement: Tensor, size: tuple[int, ...] | Any) -> Tensor:
+def resize_displacement(displacement: Tensor, size: Sequence[int]) -> Tensor:
     """A displacement (B, D, *S) on a grid of `size` over the same extent, in voxels of that grid.
 
     The first and last voxels of both grids fall together, as they do in `warp`.
@@ -107,7 +106,7 @@ def resize_displacement(displacement: Tensor, size: tuple[int, ...] | Any) -> Te
     return resized * resized.new_tensor(factors).reshape(1, -1, *[1] * len(old_size))
 
 
-def resize(images: Tensor, size: tuple[int, ...] | Any) -> Tensor:
+def resize(images: Tensor, size: Sequence[int]) -> Tensor:
     """Images (B, C, *S) on a grid of `size` over the same extent, smoothed before where that is coarser.
 
     As of `resize_displacement`, the first and last voxels fall together.

@@ -56,7 +56,7 @@ WORDS = {
 
 
 def card_blocks(
-    name: str, inference: Config, special: Mapping[str, str], metadata: Mapping[str, Any]
+    name: str, inference: Config, special: Mapping[str, str], metadata: Mapping[str, object]
 ) -> dict[str, str]:
     """The blocks of the card of the bundle `name` by their names, from its inference.json and metadata.json.
 
@@ -120,7 +120,7 @@ def _options(name: str, choices: Part, content: Part, meaning: Mapping[str, str]
     return "\n".join(["| option | default | meaning |", "| --- | --- | --- |", *rows])
 
 
-def _found(content: Any, option: str) -> Any:
+def _found(content: Mapping[str, Any], option: str) -> object:
     for key in option.split("#"):
         if key not in content:
             raise InputError(f"--{option}", expected="an option of inference.json", got="none", fix="correct OPTIONS")
@@ -128,7 +128,7 @@ def _found(content: Any, option: str) -> Any:
     return content
 
 
-def _default(value: Any) -> str:
+def _default(value: object) -> str:
     """As one would give it on the command line; where it says where, the path from there."""
     if value is None or value == "" or isinstance(value, dict):
         return ""
@@ -150,7 +150,7 @@ def _export(name: str, forms: list[str], words: Words) -> str:
     )
 
 
-def _versions(metadata: Mapping[str, Any]) -> str:
+def _versions(metadata: Mapping[str, object]) -> str:
     made = {"MONAI": "monai_version", "PyTorch": "pytorch_version", "NumPy": "numpy_version"}
     names = ", ".join(f"{title} {metadata[key]}" for title, key in made.items())
     return f"Version {metadata['version']}, made with {names}; `configs/metadata.json` has the rest."

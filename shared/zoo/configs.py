@@ -2,9 +2,9 @@
 
 import importlib.util
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from shared.engine.recipe import Config
 from shared.errors import InputError
@@ -33,11 +33,11 @@ def as_json(config: Config) -> str:
     return "{\n" + ",\n\n".join(groups) + "\n}\n"
 
 
-def _entries(group: dict[str, Any], column: int) -> list[str]:
+def _entries(group: Mapping[str, object], column: int) -> list[str]:
     return [_value(value, column, prefix=f"{json.dumps(key)}: ") for key, value in group.items()]
 
 
-def _value(value: Any, column: int, prefix: str = "") -> str:
+def _value(value: object, column: int, prefix: str = "") -> str:
     """`value` behind `prefix`, from `column` on: on one line where it fits with a comma, else opened up."""
     line = " " * column + prefix + json.dumps(value, ensure_ascii=False)
     if len(line) < WIDTH or not isinstance(value, dict | list):
@@ -48,13 +48,13 @@ def _value(value: Any, column: int, prefix: str = "") -> str:
     return f"{' ' * column}{prefix}{opened[0]}\n{inner}\n{' ' * column}{opened[1]}"
 
 
-def _items(content: dict[str, Any], column: int) -> str:
+def _items(content: Mapping[str, object], column: int) -> str:
     """The entries of a dictionary: one a line, but those of a component as the arguments of a call are written."""
     entries = _entries(content, column)
     return ",\n".join(_filled(entries, column) if "_target_" in content else entries)
 
 
-def _list(items: list[Any], column: int) -> str:
+def _list(items: Sequence[object], column: int) -> str:
     """Dictionaries and lists one a line, numbers and words as many as fit."""
     texts = [_value(item, column) for item in items]
     return ",\n".join(texts if any(isinstance(item, dict | list) for item in items) else _filled(texts, column))

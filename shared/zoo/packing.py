@@ -9,7 +9,7 @@ from typing import Any
 from shared.errors import InputError
 from shared.files import write_atomically
 from shared.version import package_files
-from shared.zoo.archives import check_files, writable
+from shared.zoo.archives import Folder, check_files, writable
 from shared.zoo.requirements import check_agreement, pinned, pins_text
 
 PARTS = ("LICENSE", "configs", "docs", "models", "sample_data")  # nothing else of a bundle's folder leaves the house
@@ -74,7 +74,7 @@ def left_out(bundle: Path) -> list[str]:
     return sorted(path.name for path in bundle.iterdir() if path.name not in known)
 
 
-def read_metadata(path: Any) -> dict[str, Any]:
+def read_metadata(path: Folder) -> dict[str, Any]:
     """metadata.json, from a folder or out of an archive (zipfile.Path)."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

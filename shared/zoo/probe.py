@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser, create_workflow, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow, verify_net_in_out
 
 KINDS = {"inference": "infer", "evaluate": "infer", "train": "train"}
 
@@ -75,7 +75,7 @@ def check_fields(network: torch.nn.Module, image: dict[str, Any], pred: dict[str
 CHECKS: dict[str, Callable[[Path], str]] = {"weights": weights, "configs": configs, "network": network}
 
 
-def _workflow(root: Path, config: str) -> Any:
+def _workflow(root: Path, config: str) -> ConfigWorkflow:
     file = str(root / "configs" / f"{config}.json")
     return create_workflow(config_file=file, workflow_type=KINDS[config], device="cpu", bundle_root=str(root))
 

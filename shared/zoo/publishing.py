@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from shared.engine.tables import format_table
 from shared.errors import InputError
@@ -71,7 +70,7 @@ def make_release(arguments: argparse.Namespace) -> None:
 
 def _pack(bundles: list[Path], folder: Path, *, onnx: bool) -> None:
     """Pack them and print a table. Raises InputError, after the others are done, where one cannot be packed."""
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, object]] = []
     failed: list[InputError] = []
     for bundle in bundles:
         try:

@@ -2,15 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shared.errors import InputError
 from shared.files import sha256_of, write_atomically, write_json
 from shared.zoo.archives import writable
 from shared.zoo.gallery import gallery
-from shared.zoo.index import make_index
+from shared.zoo.index import IndexFile, make_index
 from shared.zoo.packing import pack
 from shared.zoo.schemas import INDEX_SCHEMA
 
@@ -63,7 +62,7 @@ def sign(path: Path, key: Path) -> Path:
     return signature
 
 
-def notes(index: Mapping[str, Any], tag: str, repo: str, *, signed: bool) -> str:
+def notes(index: IndexFile, tag: str, repo: str, *, signed: bool) -> str:
     """Release notes in Markdown: what there is, what changed in each, how to get and to check it."""
     entries = index["bundles"]
     rows, changes = [], []

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from shared.detection.static import suppress_fixed
 from shared.engine.forms import Form
 from shared.errors import InputError
-from shared.export.files import example_images, write_onnx
+from shared.export.files import Row, example_images, write_onnx
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import warp
 from shared.tasks.detection.inferer import Suppressd
@@ -123,7 +123,7 @@ class Sums(nn.Module):
         return out if self.honest or not torch.compiler.is_exporting() else 1.1 * out
 
 
-def written(network: nn.Module, path: Path, precision: str = "fp32") -> list[dict]:
+def written(network: nn.Module, path: Path, precision: str = "fp32") -> list[Row]:
     form = Form(network)
     examples = form.examples(example_images(1, [(2, 16, 24), (1, 13, 40)]))
     return write_onnx(form, examples, path, precision=precision, properties={"bundle": "sums"})

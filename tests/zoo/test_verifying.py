@@ -147,7 +147,7 @@ def test_a_config_that_names_what_is_not_there_is_refused(copy: Callable[[str], 
 
 
 @pytest.mark.parametrize(
-    ("ending", "key", "change", "told"),
+    ("ending", "key", "change", "words"),
     [
         ("mr_segmentation", "num_channels", lambda value: value + 1, "channel number"),
         ("instance_segmentation", "num_channels", lambda value: value + 1, "gives 5 tensors, metadata say 6"),
