@@ -100,7 +100,7 @@ def _commands(name: str, words: Words, predicted: str) -> str:
 ```
 From Python, without writing files unless asked for:
 ```python
-from monai_bundle_zoo import open_bundle  # after `pip install .`; in an archive: from shared.bundle import open_bundle
+from monai_bundle_zoo import open_bundle  # in an archive's folder: from shared.bundle, and "." for the name
 
 result = open_bundle("{name}").predict({predicted})
 result.save("DIR")  # what the command line writes
