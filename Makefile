@@ -31,14 +31,14 @@ test: setup  ## Run the tests
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
 
-configs: setup  ## Write the configs of every bundle from its recipe.py
-	$(RUN) -m shared.zoo.configs
+configs: setup  ## Write what is generated: configs from recipes, versions, what cards repeat, the README's table
+	$(RUN) -m shared.zoo.generated
 
-check: setup  ## Check format, lint, types, and that the configs are those of the recipes
+check: setup  ## Check format, lint, types, and that what is generated is up to date
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m shared.zoo.configs --check
+	$(RUN) -m shared.zoo.generated --check
 
 format: setup  ## Format the code and mend what the linter can
 	$(RUN) -m ruff format .

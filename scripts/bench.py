@@ -17,7 +17,7 @@ import torch
 
 from monai_bundle_zoo import ROOT
 from shared.benchmarks.bundles import PARTS, Effort, Measured, measure
-from shared.benchmarks.report import described, table_rows, told, write_report
+from shared.benchmarks.report import described, notes_on, table_rows, write_report
 from shared.engine.tables import format_table
 from shared.errors import InputError, report_input_errors_in_one_line
 
@@ -49,7 +49,7 @@ def show(measured: Measured) -> None:
     rows = table_rows(measured)
     whole = [{k: round(v) if isinstance(v, float) and v >= 1000 else v for k, v in row.items()} for row in rows]
     print(f"\n{measured.bundle}: {described(measured)}\n{format_table(whole, list(rows[0]))}")
-    print(*(f"– {line}" for line in told(measured)), sep="\n", flush=True)
+    print(*(f"– {line}" for line in notes_on(measured)), sep="\n", flush=True)
 
 
 def main() -> None:
@@ -75,14 +75,14 @@ def main() -> None:
             done.append(pool.submit(measure, bundle, effort, **options).result())
         show(done[-1])
     if arguments.report:
-        given = shlex.join(sys.argv[1:])
-        said = {
-            "command": f"python scripts/bench.py {given}",
+        arguments_given = shlex.join(sys.argv[1:])
+        run = {
+            "command": f"python scripts/bench.py {arguments_given}",
             "date": f"{datetime.date.today():%-d %B %Y}",
             "machine": processor(arguments.device, arguments.threads),
             "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         }
-        print(write_report(arguments.report, done, said))
+        print(write_report(arguments.report, done, run))
 
 
 if __name__ == "__main__":

@@ -115,11 +115,11 @@ class Run:
                 ("", 0.0),
                 *((p, v) for p, (_, levels) in PERTURBATIONS.items() for v in levels),
             ]:
-                given = image
+                seen = image
                 if perturbation:
-                    given = image.clone()
-                    given[:] = torch.from_numpy(perturb(image.numpy(), perturbation, level, rng))
-                labels = predict(given)
+                    seen = image.clone()
+                    seen[:] = torch.from_numpy(perturb(image.numpy(), perturbation, level, rng))
+                labels = predict(seen)
                 row = {"network": self.network, "fold": self.fold, "case": case["case"], "image": case["image"]}
                 row |= {"perturbation": perturbation, "level": level}
                 for kind, ids in (("prediction", labels), ("reference", reference)) if not perturbation else ():

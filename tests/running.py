@@ -30,6 +30,7 @@ from torch import nn
 from shared.engine.cases import CaseReport, CaseTask
 from shared.errors import input_error_behind
 from shared.files import read_table
+from shared.outputs import MANIFEST
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,11 +110,14 @@ def report_results(make_task: Callable[[Path], CaseTask], results: Sequence[Mapp
 
 
 def assert_same_results(folder: Path, other: Path) -> None:
-    """That two folders hold the same files of the same content, seconds aside.
+    """That two folders hold the same files of the same content, seconds and the manifest aside.
 
     Of NIfTI files array and affine are compared, of pictures the pixels, of tables and JSON the values.
     """
-    names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (folder, other)]
+    names = [
+        sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file() and p.name != MANIFEST)
+        for f in (folder, other)
+    ]
     assert names[0] == names[1]
     for name in names[0]:
         read = CONTENT[name.rpartition(".")[2]]

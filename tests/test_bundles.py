@@ -132,15 +132,6 @@ def test_the_network_takes_and_gives_what_the_metadata_say(bundle: Path) -> None
     assert probe.network(bundle)  # raises what is wrong
 
 
-@each_bundle
-def test_the_card_repeats_the_figures_of_the_metadata(bundle: Path) -> None:
-    metrics = config(bundle, "metadata")["eval_metrics"]
-    card = (bundle / "docs" / "README.md").read_text(encoding="utf-8")
-    assert metrics
-    for name, value in metrics.items():
-        assert f"{value:.3f}" in card, name
-
-
 @each_of_a_kind
 def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, run_bundle: Callable) -> None:
     """From elsewhere, and from the folder of an archive with shared/ inside and no checkout near."""

@@ -42,3 +42,6 @@ RECIPE = Detection(
         component("RandGaussianNoised", keys="image", prob=0.05, std=0.03),
     ],
 )
+OPTIONS = {
+    "tile_size": "the pixels that the network sees as 416; red cells should be some 60 to 150 pixels wide in them"
+}

@@ -61,3 +61,4 @@ RECIPE = Segmentation(
         ]
     },
 )
+OPTIONS = {"flip_axes": '`"[0]"` averages over left-right flips: twice the time'}

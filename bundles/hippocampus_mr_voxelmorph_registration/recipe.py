@@ -71,3 +71,7 @@ RECIPE = Registration(
         *(component("RandAdjustContrastd", keys=key, prob=0.5, gamma=[0.6, 1.7]) for key in IMAGES),
     ],
 )
+OPTIONS = {
+    "affine": "how the images are aligned first, as part of the field: by their centres, since the origins of such"
+    " crops mean nothing; `rigid` or `affine`, by what they show; `none`",
+}

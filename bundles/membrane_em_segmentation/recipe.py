@@ -34,9 +34,9 @@ BACK = "$[-offset for offset in @label_offset]"  # labels are drawn half a pixel
 
 RECIPE = Segmentation(
     descriptions={
-        "inference": "Tell cells from their membranes in images of electron microscopy.",
+        "inference": "Separate cells from their membranes in images of electron microscopy.",
         "evaluate": "Score segmentations of cells and membranes against reference labels.",
-        "train": "Train a 2D MultiResUNet to tell cells from their membranes in electron microscopy.",
+        "train": "Train a 2D MultiResUNet to separate cells from their membranes in electron microscopy.",
     },
     class_names=["membrane", "inside"],
     label_values=[0, 255],
@@ -71,3 +71,7 @@ RECIPE = Segmentation(
     },
     augmentation={"margin_size": "$[size * 5 // 4 for size in @patch_size]", "augmentation": AUGMENTATION},
 )
+OPTIONS = {
+    "label_offset": 'rows and columns by which labels are off the membranes, see below; `"[0,0]"` for others',
+    "test_time_augmentation": "`True` averages over the 8 flips and turns: 8 times the time",
+}

@@ -5,7 +5,6 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from shared.benchmarks.methods import Method, Subject
 from shared.errors import one_line
@@ -23,7 +22,7 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def run_once(method: Method, subject: Subject) -> dict[str, Any]:
+def run_once(method: Method, subject: Subject) -> dict[str, object]:
     try:
         method.build(subject).single()
         if subject.device == "cuda":
@@ -31,7 +30,7 @@ def run_once(method: Method, subject: Subject) -> dict[str, Any]:
 
             torch.cuda.synchronize()
         return {"finished": time.time(), "peak_mib": peak_mib(), "device_mib": device_mib(subject.device)}
-    except Exception as error:  # whatever a method raises is told of in its row
+    except Exception as error:  # whatever a method raises is reported in its row
         return {"error": one_line(error)}
 
 
@@ -47,8 +46,8 @@ def device_mib(device: str) -> float:
 
 def main() -> None:
     request = json.loads(sys.argv[1])
-    said = run_once(Method(**request["method"]), Subject(**request["subject"]))
-    Path(request["answer"]).write_text(json.dumps(said), encoding="utf-8")
+    figures = run_once(Method(**request["method"]), Subject(**request["subject"]))
+    Path(request["answer"]).write_text(json.dumps(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

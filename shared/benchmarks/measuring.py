@@ -24,7 +24,7 @@ Run = Callable[[], object]
 
 
 class NotMeasuredError(RuntimeError):
-    """Why there is no figure, in words to be told as they are."""
+    """Why there is no figure, in words for the report."""
 
 
 @contextmanager
@@ -69,24 +69,26 @@ def in_own_process(method: Method, subject: Subject, *, limit: float = LIMIT) ->
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"took more than {limit:g} s") from None
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        said: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {"error": last}
-    if "error" in said:
-        raise NotMeasuredError(said["error"])
-    figures = {"peak_mib": said["peak_mib"], "start_s": said["finished"] - begun}
-    return figures | ({"device_mib": said["device_mib"] - used} if subject.device == "cuda" else {})
+        content: dict[str, Any] = (
+            json.loads(answer.read_text(encoding="utf-8")) if answer.is_file() else {"error": last}
+        )
+    if "error" in content:
+        raise NotMeasuredError(content["error"])
+    figures = {"peak_mib": content["peak_mib"], "start_s": content["finished"] - begun}
+    return figures | ({"device_mib": content["device_mib"] - used} if subject.device == "cuda" else {})
 
 
 def each(methods: Iterable[str], do: Callable[[str], Any], reasons: dict[str, str]) -> dict[str, Any]:
     """What `do` gives for each of `methods` not yet in `reasons`; why one fails goes there, and the others go on."""
-    given = {}
+    results = {}
     for name in methods:
         if name in reasons:
             continue
         try:
-            given[name] = do(name)
+            results[name] = do(name)
         except Exception as error:  # a method may raise whatever its libraries do
             reasons[name] = (str(error) if isinstance(error, NotMeasuredError) else one_line(error))[:MOST_TOLD]
-    return given
+    return results
 
 
 def started(run: Run, *, limit: float = LIMIT) -> Run:

@@ -110,23 +110,23 @@ class Replayed:
     def __call__(self, image: Tensor) -> Any:
         if image.shape not in self.graphs:
             self.graphs[image.shape] = self._capture(image)
-        graph, given, output = self.graphs[image.shape]
-        given.copy_(image)
+        graph, buffer, output = self.graphs[image.shape]
+        buffer.copy_(image)
         graph.replay()
         return output
 
     def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Any]:
-        given, graph, stream = image.clone(), torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        buffer, graph, stream = image.clone(), torch.cuda.CUDAGraph(), torch.cuda.Stream()
         lower = torch.is_autocast_enabled("cuda")
         with torch.autocast("cuda", torch.bfloat16, enabled=lower, cache_enabled=False):
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(3):  # what is chosen and allocated at first is not part of the graph
-                    self.network(given)
+                    self.network(buffer)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(graph):
-                output = self.network(given)
-        return graph, given, output
+                output = self.network(buffer)
+        return graph, buffer, output
 
 
 def compiled(network: nn.Module) -> Network:

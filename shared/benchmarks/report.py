@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.benchmarks.bundles import Measured, Row
 from shared.benchmarks.tensors import BATCH
 from shared.files import write_atomically
 from shared.studies.pictures import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Figure(NamedTuple):
@@ -69,17 +72,17 @@ def described(measured: Measured) -> str:
     return f"Input {' × '.join(map(str, measured.image))}{'; ' if rounds else ''}{rounds}."
 
 
-def told(measured: Measured) -> Iterator[str]:
+def notes_on(measured: Measured) -> Iterator[str]:
     """A line for each method that has no figures, or no throughput, with the reason."""
     return (f"{name}: {reason}" for name, reason in measured.reasons.items())
 
 
-def write_report(folder: str | Path, bundles: Sequence[Measured], said: Mapping[str, str]) -> Path:
-    """Write benchmarks.md and benchmarks.png to `folder`; said: "command", "date", "machine", "versions" of the run."""
+def write_report(folder: str | Path, bundles: Sequence[Measured], run: Mapping[str, str]) -> Path:
+    """Write benchmarks.md and benchmarks.png to `folder`; run: its "command", "date", "machine", "versions"."""
     draw_ratios(Path(folder) / "benchmarks.png", bundles)
-    parts = [REPORT.format(**said)]
+    parts = [REPORT.format(**run)]
     for measured in bundles:
-        notes = "\n".join(f"- – {line}" for line in told(measured))
+        notes = "\n".join(f"- – {line}" for line in notes_on(measured))
         parts.append(f"## {measured.bundle}\n\n{described(measured)}\n\n{_markdown(table_rows(measured))}\n")
         parts += [f"{notes}\n"] if notes else []
     text = "\n".join(parts)
@@ -105,7 +108,7 @@ def draw_ratios(path: str | Path, bundles: Sequence[Measured]) -> Path:
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 
 
-def _draw_panel(axes: Any, measured: Measured) -> None:
+def _draw_panel(axes: "Axes", measured: Measured) -> None:
     ratios = {row["method"]: row.get("× time") for row in table_rows(measured)}
     shown = [ratio or 1.0 for ratio in ratios.values()]
     ours = [name.startswith("ours") for name in ratios]

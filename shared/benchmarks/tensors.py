@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,11 +22,11 @@ def repeat(image: Tensor) -> Tensor:
     return image.repeat(BATCH, *[1] * (image.ndim - 1))
 
 
-def without_gradients(single: Callable[..., Any], batch: Callable[..., Any] | None = None) -> Runs:
+def without_gradients(single: Callable[..., object], batch: Callable[..., object] | None = None) -> Runs:
     no_grad = torch.no_grad()
     return Runs(no_grad(single), batch and no_grad(batch))
 
 
-def alone(network: Callable[..., Any], *images: Tensor) -> Runs:
+def alone(network: Callable[..., object], *images: Tensor) -> Runs:
     """A network by itself, on one image or what else it takes, and on a batch."""
     return without_gradients(partial(network, *images), partial(network, *map(repeat, images)))

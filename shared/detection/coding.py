@@ -1,4 +1,4 @@
-"""Boxes told relative to other boxes, as networks do."""
+"""Boxes relative to other boxes, as networks give them."""
 
 from math import log
 
@@ -14,16 +14,19 @@ def encode_boxes(boxes: Tensor, references: Tensor) -> Tensor:
 
     Source: Girshick et al., R-CNN, CVPR 2014, appendix C; the weights are those of monai.apps.detection's BoxCoder.
     """
-    (centre, side), (at, of) = _centre_and_side(boxes), _centre_and_side(references)
-    return torch.cat([CENTRE_WEIGHT * (centre - at) / of, SIZE_WEIGHT * (side / of).log()], dim=-1)
+    (centre, side), (reference_centre, reference_side) = _centre_and_side(boxes), _centre_and_side(references)
+    return torch.cat(
+        [CENTRE_WEIGHT * (centre - reference_centre) / reference_side, SIZE_WEIGHT * (side / reference_side).log()],
+        dim=-1,
+    )
 
 
 def decode_boxes(codes: Tensor, references: Tensor) -> Tensor:
     """What `encode_boxes` encoded. Unlike MONAI's, it looks at no value on the way, so that it can be exported."""
-    at, of = _centre_and_side(references)
+    reference_centre, reference_side = _centre_and_side(references)
     shift, scale = codes.chunk(2, dim=-1)
-    centre = at + shift / CENTRE_WEIGHT * of
-    half = (scale / SIZE_WEIGHT).clamp(max=LARGEST_LOG).exp() * of / 2
+    centre = reference_centre + shift / CENTRE_WEIGHT * reference_side
+    half = (scale / SIZE_WEIGHT).clamp(max=LARGEST_LOG).exp() * reference_side / 2
     return torch.cat([centre - half, centre + half], dim=-1)
 
 

@@ -14,7 +14,7 @@ class Sampled(NamedTuple):
 
     boxes: Tensor  # (B, R, 2 D)
     matched: Tensor  # (B, R), which of the objects, or -1
-    counted: Tensor  # (B, R), which of the R are any
+    counted: Tensor  # (B, R), which of the R are valid
 
 
 @torch.no_grad()
@@ -25,8 +25,8 @@ def match_anchors(matcher: Matcher, anchors: Tensor, counts: list[int], true_box
     """
     each = len(anchors) // sum(counts)
     return torch.stack([
-        matcher(boxes[there], anchors, counts, each)[1] if there.any() else anchors.new_full((len(anchors),), -1).long()
-        for boxes, there in zip(true_boxes, present)
+        matcher(boxes[valid], anchors, counts, each)[1] if valid.any() else anchors.new_full((len(anchors),), -1).long()
+        for boxes, valid in zip(true_boxes, present)
     ])  # fmt: skip
 
 
@@ -43,20 +43,20 @@ def sample_regions(
 ) -> Sampled:
     """Of the proposals (B, P, 2 D) and the true boxes (B, M, 2 D), at random, regions with an object and without.
 
-    any_proposed: (B, P), present: (B, M), which of them are any. A region has the object that it overlaps most, by an
+    any_proposed: (B, P), present: (B, M), which of them are valid. A region has the object that it overlaps most, by an
     IoU of `overlap` at least. Source: Ren et al., Faster R-CNN, NeurIPS 2015, sec. 3.1.3, and its reference code.
     """
     boxes = torch.cat([proposed, true_boxes], dim=1)
-    there = torch.cat([any_proposed, present], dim=1)
+    valid = torch.cat([any_proposed, present], dim=1)
     shared, which = (intersection_over_union(boxes[:, :, None], true_boxes[:, None]) * present[:, None]).max(dim=2)
-    luck = torch.rand(there.shape, device=boxes.device)
+    luck = torch.rand(valid.shape, device=boxes.device)
 
     def draw(eligible: Tensor, number: int) -> tuple[Tensor, Tensor]:
         best, index = torch.where(eligible, luck, -1.0).topk(min(number, luck.shape[1]), dim=1)
         return index, best >= 0
 
-    positive, is_positive = draw(there & (shared >= overlap), positives)
-    negative, is_negative = draw(there & (shared < overlap), negatives)
+    positive, is_positive = draw(valid & (shared >= overlap), positives)
+    negative, is_negative = draw(valid & (shared < overlap), negatives)
     index = torch.cat([positive, negative], dim=1)
     matched = torch.cat([
         torch.where(is_positive, which.gather(1, positive), -1), torch.full_like(negative, -1)

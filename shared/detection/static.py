@@ -33,7 +33,7 @@ def suppress_fixed(
     most: int,
     keep: Callable[[Tensor, Tensor, float, int], Tensor] = kept_by_rounds,
 ) -> tuple[Tensor, Tensor]:
-    """Of boxes (B, N, 2 D) with scores (B, N): the indices (B, most) kept, surest first, and which are any, (B, most).
+    """Of boxes (B, N, 2 D) with scores (B, N): the indices kept, surest first, and which are valid, both (B, most).
 
     A box goes where a surer one that stays overlaps it by more than the IoU `overlap`. Scores of -inf are of no box.
     keep: like `kept_by_rounds`.

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from shared.engine.forms import Form, settings_sha256
 from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
-from shared.export.files import example_images, write_onnx
+from shared.export.files import Row, example_images, write_onnx
 from shared.files import sha256_of
 from shared.options import resolved_config
 
@@ -27,7 +26,7 @@ def export_bundle(
     form: str = "",
     precision: str = "fp32",
     size: Sequence[int] = (),
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Write `network` with `weights` to `path` as the `form` of `forms`, the first if not named; see `write_onnx`.
 
     size: sides of the images that it is traced and compared with, in place of those in metadata.json.
@@ -53,7 +52,7 @@ def export_bundle(
     # Traced with sides that are different and no multiples of a stride: what is then computed holds for all.
     sizes = [(2, *(s + 13 + 4 * axis for axis, s in enumerate(sides))), (1, *sides)]
     examples = module.examples(example_images(image["num_channels"], sizes))
-    said = {
+    properties = {
         "bundle": bundle_root.resolve().name,
         "version": metadata["version"],
         "weights_sha256": sha256_of(weight_file(weights)),
@@ -62,4 +61,4 @@ def export_bundle(
         "classes": json.dumps(config.get("class_names", [])),
         "preprocessing": json.dumps(config["preprocessing"]["transforms"]),
     }
-    return write_onnx(module, examples, path, precision=precision, said=said)
+    return write_onnx(module, examples, path, precision=precision, properties=properties)

@@ -9,11 +9,17 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from shared.engine.tables import format_table
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import ROOT, all_bundles
+
+if TYPE_CHECKING:  # these take seconds to import: not for --help
+    from monai.bundle import ConfigWorkflow
+    from torch import nn
+
+    from shared.export.files import Row
 
 
 def bundle_folder(name: str) -> Path:
@@ -26,7 +32,9 @@ def bundle_folder(name: str) -> Path:
     return folder.resolve()
 
 
-def quantised(workflow: Any, network: Any, export: Callable[..., list[dict]], output: Path) -> list[dict]:
+def quantised(
+    workflow: "ConfigWorkflow", network: "nn.Module", export: "Callable[..., list[Row]]", output: Path
+) -> "list[Row]":
     """Write `output` in 8 bits, with ranges from the workflow's images; give the rows of its original in float32."""
     from shared.export.quantising import quantise, shown_images
 
@@ -38,7 +46,7 @@ def quantised(workflow: Any, network: Any, export: Callable[..., list[dict]], ou
         rows = export(source)  # which loads the weights
         images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
         quantise(source, output, images)
-    print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx tells what they cost")
+    print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx shows what they cost")
     return rows
 
 
@@ -58,7 +66,7 @@ def main() -> None:
     logging.disable(logging.INFO)  # MONAI's, of every config that it reads
     bundle = bundle_folder(arguments.bundle)
 
-    import onnx  # these take seconds: not for --help
+    import onnx
     from monai.bundle import create_workflow
 
     from shared.export.bundles import export_bundle
@@ -69,9 +77,9 @@ def main() -> None:
         device="cpu", **({"dataset_dir": str(arguments.calibrate)} if arguments.calibrate else {}),
     )  # fmt: skip
     network, forms = (workflow.parser.get_parsed_content(name) for name in ("network_def", "onnx_forms"))
-    usual = (next(iter(forms)), "fp32")  # what a name does not tell
-    told = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
-    output = arguments.output or bundle / "models" / f"{'_'.join(['model', *told])}.onnx"
+    usual = (next(iter(forms)), "fp32")  # a name leaves these out
+    parts = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
+    output = arguments.output or bundle / "models" / f"{'_'.join(['model', *parts])}.onnx"
     export = partial(
         export_bundle, bundle, network, arguments.weights or bundle / "models" / "model.pt", forms,
         form=arguments.form, size=arguments.size,

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import onnx
@@ -19,6 +19,14 @@ from shared.engine.forms import Form
 from shared.errors import InputError
 from shared.files import write_atomically
 
+
+class Row(TypedDict):
+    """Of the table that compares an export with torch: the sizes of the inputs, and how far the outputs are off."""
+
+    input: str
+    difference: float
+
+
 OPSET = 20  # the first in which GridSample takes volumes
 AXES = ("rows", "columns", "slices")
 # How far from torch an output may be, in shares of its channel's largest value (see `_off`): float32 sums thousands of
@@ -27,27 +35,32 @@ TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}
 
 
 def write_onnx(
-    form: Form, examples: Sequence[tuple[Tensor, ...]], path: str | Path, *, precision: str, said: Mapping[str, str]
-) -> list[dict[str, Any]]:
+    form: Form,
+    examples: Sequence[tuple[Tensor, ...]],
+    path: str | Path,
+    *,
+    precision: str,
+    properties: Mapping[str, str],
+) -> list[Row]:
     """Write `form` to `path`, and give a row for each of `examples`: shapes, and how far onnxruntime is from torch.
 
     examples: inputs of two sizes and batches or more, the first with a batch of two, as torch takes a size of 1 for a
-    constant. precision: "fp32", or "fp16", which changes `form`. said: what stands in the file's properties.
+    constant. precision: "fp32", or "fp16", which changes `form`. properties: what the file says of itself.
     Raises InputError where the difference is above TOLERANCE; then no file is left.
     """
     form.eval()
     with torch.no_grad():
         expected = [_outputs(form, example) for example in examples]
     exported = form.in_half().eval() if precision == "fp16" else form
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
 
     def write(temporary: Path) -> None:
         _export(exported, examples[0], temporary)
-        _describe(temporary, {"precision": precision, **said})
+        _describe(temporary, {"precision": precision, **properties})
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
         for example, wanted in zip(examples, expected):
-            given = session.run(list(form.outputs), {k: x.numpy() for k, x in zip(form.inputs, example)})
-            difference = compare(form.outputs, wanted, given)
+            actual = session.run(list(form.outputs), {k: x.numpy() for k, x in zip(form.inputs, example)})
+            difference = compare(form.outputs, wanted, actual)
             rows.append({"input": ", ".join(" × ".join(map(str, x.shape)) for x in example), "difference": difference})
         worst = max(row["difference"] for row in rows)
         if not worst <= TOLERANCE[precision]:
@@ -60,7 +73,7 @@ def write_onnx(
     return rows
 
 
-def compare(names: Sequence[str], expected: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> float:
+def compare(names: Sequence[str], expected: Sequence[np.ndarray], actual: Sequence[np.ndarray]) -> float:
     """How far `given` is from `expected`, outputs called `names`, batch first: 0 is the same.
 
     Arrays: the largest difference in shares of their channel's largest value, or of a half where that is larger.
@@ -69,15 +82,15 @@ def compare(names: Sequence[str], expected: Sequence[np.ndarray], given: Sequenc
     where there are any, the mean difference.
     """
     if "boxes" not in names:
-        return max(_off(a, b) for a, b in zip(expected, given))
-    ours, theirs = (dict(zip(names, values)) for values in (expected, given))
+        return max(_off(a, b) for a, b in zip(expected, actual))
+    ours, theirs = (dict(zip(names, values)) for values in (expected, actual))
     return max(_lost(a, b, index) for a, b in ((ours, theirs), (theirs, ours)) for index in range(len(ours["boxes"])))
 
 
-def _off(expected: np.ndarray, given: np.ndarray) -> float:
+def _off(expected: np.ndarray, actual: np.ndarray) -> float:
     inner = tuple(axis for axis in range(expected.ndim) if axis != 1)
     largest = np.abs(expected).max(axis=inner, keepdims=True)
-    return float((np.abs(given - expected) / np.maximum(largest, 0.5)).max())
+    return float((np.abs(actual - expected) / np.maximum(largest, 0.5)).max())
 
 
 def _lost(found: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], index: int) -> float:
@@ -112,7 +125,7 @@ def _export(form: Form, example: tuple[Tensor, ...], path: Path) -> None:
         )  # fmt: skip
 
 
-def _describe(path: Path, said: Mapping[str, str]) -> None:
+def _describe(path: Path, properties: Mapping[str, str]) -> None:
     """Give the axes names that mean something, and the file its properties."""
     model = onnx.load(path)
     names: dict[str, str] = {}
@@ -123,7 +136,7 @@ def _describe(path: Path, said: Mapping[str, str]) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
                 dim.dim_param = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), dim.dim_param)
-    onnx.helper.set_model_props(model, dict(said))
+    onnx.helper.set_model_props(model, dict(properties))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 

@@ -33,7 +33,7 @@ class Recording(nn.Module):
 
 @torch.no_grad()
 def shown_images(
-    network: nn.Module, inferer: Callable[..., Any], images: Iterable[Tensor], *, most: int = 40
+    network: nn.Module, inferer: Callable[..., object], images: Iterable[Tensor], *, most: int = 40
 ) -> list[np.ndarray]:
     """What `network` is shown of `images` (C, *S) by `inferer`: whole, letterboxed or tiles, each with its batch."""
     recording = Recording(network.eval(), most)
@@ -65,9 +65,9 @@ def quantise(source: Path, path: Path, images: Sequence[np.ndarray]) -> Path:
                 prepared, temporary, reader, quant_format=QuantFormat.QDQ, per_channel=True,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv"],
             )  # fmt: skip
-        said = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
+        properties = {entry.key: entry.value for entry in onnx.load(source).metadata_props}
         model = onnx.load(temporary)
-        onnx.helper.set_model_props(model, {**said, "precision": "int8"})
+        onnx.helper.set_model_props(model, {**properties, "precision": "int8"})
         onnx.save(model, temporary)
 
     return write_atomically(path, write)

@@ -24,7 +24,8 @@ ON_CUDA = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
 def in_runtime(network: nn.Module, runtime: str, forms: Mapping[str, Callable[..., Form]], **options: Any) -> nn.Module:
     """`network` itself for the runtime "torch"; for "onnx" an `OnnxNetwork` of the first of `forms` in its place.
 
-    options: those of `OnnxNetwork`. An optimisation stays in torch, which is said. Raises InputError for another one.
+    options: those of `OnnxNetwork`. An optimisation stays in torch, and that is printed. Raises InputError for another
+    runtime.
     """
     if runtime not in RUNTIMES:
         raise InputError("--runtime", expected=f"one of {', '.join(RUNTIMES)}", got=runtime, fix="choose one of these")
@@ -33,7 +34,7 @@ def in_runtime(network: nn.Module, runtime: str, forms: Mapping[str, Callable[..
     maker = next(iter(forms.values()))
     form: type[Form] = maker.func if isinstance(maker, partial) else maker  # type: ignore[assignment]
     if not form.is_whole:
-        print("runtime onnx: this optimises each pair by gradients, which onnxruntime has not, so it runs in torch")
+        print("runtime onnx: this optimises each pair by gradients, which onnxruntime lacks, so it runs in torch")
         return network
     return OnnxNetwork(network, forms, form, **options)
 
@@ -67,7 +68,7 @@ class OnnxNetwork(nn.Module):
         self.session: Any = None
 
     def open(self, weights: str | Path) -> None:
-        """Start onnxruntime on the file of these weights. Raises InputError where it is not there, or of others."""
+        """Start onnxruntime on the file of these weights. Raises InputError where it is missing or of other weights."""
         path = self.path or weight_file(weights).with_suffix(".onnx")
         of_these = self._is_of(path, weights)
         if self.path is None and not of_these:
@@ -76,8 +77,8 @@ class OnnxNetwork(nn.Module):
             print(f"{path}: exporting it from {Path(weights).name}, once: about a minute", flush=True)
             export_bundle(**self.source, weights=weights, path=path)
         elif not of_these:
-            given = "one of other weights or settings" if path.is_file() else "none"
-            raise InputError(path, expected=f"an ONNX file of {weights}", got=given, fix="run scripts/export_onnx.py")
+            found = "one of other weights or settings" if path.is_file() else "none"
+            raise InputError(path, expected=f"an ONNX file of {weights}", got=found, fix="run scripts/export_onnx.py")
         self.session = start_session(path, self.providers, self.engine_cache)
         used = self.session.get_providers()
         absent = [name for name in self.providers if name not in used]
@@ -94,35 +95,35 @@ class OnnxNetwork(nn.Module):
         import onnx
 
         try:
-            said = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+            properties = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
         except Exception as error:  # protobuf's own kinds
             raise InputError(path, expected="an ONNX file", got=one_line(error)[:200], fix="export it again") from error
         wanted = {
             "weights_sha256": sha256_of(weight_file(weights)),
             "settings_sha256": settings_sha256(self.source["network"]),
         }
-        return wanted.items() <= said.items()
+        return wanted.items() <= properties.items()
 
 
 def usual_providers(device: torch.device) -> list[str]:
     """For a device the providers that this build of onnxruntime has, the fastest first."""
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
-    return [name for name in ON_CUDA if device.type == "cuda" and name in there] + [CPU]
+    available = onnxruntime.get_available_providers()
+    return [name for name in ON_CUDA if device.type == "cuda" and name in available] + [CPU]
 
 
 def start_session(path: Path, providers: Sequence[str], engine_cache: Path) -> Any:
-    """A session on the first of `providers` that starts, with no word of those that did not.
+    """A session on the first of `providers` that starts; those that do not are not reported.
 
-    Raises InputError for a provider that this build of onnxruntime has not, or a file that it cannot read.
+    Raises InputError for a provider that this build of onnxruntime lacks, or a file that it cannot read.
     """
     import onnxruntime
 
-    there = onnxruntime.get_available_providers()
+    available = onnxruntime.get_available_providers()
     for name in providers:
-        if name not in there:
-            raise InputError("--providers", expected=f"some of {', '.join(there)}", got=name, fix="choose of these")
+        if name not in available:
+            raise InputError("--providers", expected=f"some of {', '.join(available)}", got=name, fix="choose of these")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
@@ -131,7 +132,7 @@ def start_session(path: Path, providers: Sequence[str], engine_cache: Path) -> A
         "trt_timing_cache_enable": True, "trt_timing_cache_path": str(engine_cache),
     }  # fmt: skip
     chosen = [(name, cache if name == ON_CUDA[0] else {}) for name in dict.fromkeys([*providers, CPU])]
-    onnxruntime.set_default_logger_severity(4)  # else libraries that are missing are told of in pages
+    onnxruntime.set_default_logger_severity(4)  # else missing libraries are reported in pages of text
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
             return onnxruntime.InferenceSession(str(path), options, providers=chosen)

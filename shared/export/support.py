@@ -16,7 +16,7 @@ DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
 class _Value(NamedTuple):
-    """What a file tells of a tensor; `constant` is a TensorProto or plain numbers."""
+    """What a file holds on a tensor; `constant` is a TensorProto or plain numbers."""
 
     element: str = ""  # ONNX's name: FLOAT16
     rank: int | None = None
@@ -29,7 +29,7 @@ _Known = Mapping[str, _Value]
 def op_support(model: ModelProto) -> list[dict[str, Any]]:
     """Rows of a table: op, inputs (types and ranks seen), count, and a verdict for each of `TARGETS`.
 
-    A verdict is "yes"; "yes: " and what else the target asks for, where the file does not tell or nothing checks it;
+    A verdict is "yes"; "yes: " and what else the target asks for, where the file does not say or nothing checks it;
     or "no", with the reason where the target knows the op: "no: only FLOAT". Local functions are inlined and subgraphs
     walked. An op in no table, and one of a domain other than ONNX's own, is "no" everywhere. Nodes of one op on which
     the verdicts differ are counted in rows of their own.
@@ -99,11 +99,11 @@ def _verdict(cell: dict[str, Any], node: NodeProto, value: _Value, known: _Known
         types = types[max((key for key in types if int(key) <= since), key=int, default=min(types, key=int))]
     if not types:
         return "no"
-    given = {a.name: a.s.decode() or helper.get_attribute_value(a) for a in node.attribute}
-    # What the target asks for, and whether it holds: None where the file does not tell.
+    attributes = {a.name: a.s.decode() or helper.get_attribute_value(a) for a in node.attribute}
+    # What the target asks for, and whether it holds: None where the file does not say.
     asked: dict[str, bool | None] = {types.replace(" ", ", "): not value.element or value.element in types.split()}
     for name, allowed in cell.get("attributes", {}).items():
-        asked[f"{name} {' or '.join(map(str, allowed))}"] = given.get(name, allowed[0]) in allowed
+        asked[f"{name} {' or '.join(map(str, allowed))}"] = attributes.get(name, allowed[0]) in allowed
     if ranks := cell.get("ranks"):
         asked[f"{' or '.join(map(str, ranks))}-D"] = None if value.rank is None else value.rank in ranks
     if outputs := cell.get("outputs"):

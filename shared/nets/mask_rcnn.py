@@ -28,7 +28,7 @@ class Regions(NamedTuple):
 
 
 class Instances(NamedTuple):
-    """K places for instances an image, the surest first; of these the first `number` are any, what follows is zero."""
+    """K places for instances an image, the surest first: the first `number` are valid, the rest zero."""
 
     boxes: Tensor  # (B, K, 2 D): corners in pixels along the axes of the image
     scores: Tensor  # (B, K): from 0 to 1
@@ -115,9 +115,9 @@ class MaskRCNN(nn.Module):
 
     def regions(self, maps: Sequence[Tensor]) -> Regions:
         """What the region head says of the anchors of all maps but the first, map by map."""
-        said = [self.region_head(m) for m in maps[1:]]
-        logits = torch.cat([logits for logits, _ in said], dim=1).float()
-        codes = torch.cat([codes for _, codes in said], dim=1).float()
+        outputs = [self.region_head(m) for m in maps[1:]]
+        logits = torch.cat([logits for logits, _ in outputs], dim=1).float()
+        codes = torch.cat([codes for _, codes in outputs], dim=1).float()
         return Regions(logits, codes, self._anchors(maps[1:]), [m[0, 0].numel() for m in maps[1:]])
 
     def _anchors(self, maps: Sequence[Tensor]) -> Tensor:
@@ -153,7 +153,7 @@ class MaskRCNN(nn.Module):
         apart = 2 * size[0] * torch.arange(classes, device=boxes.device)  # so that classes do not cover each other
         shifted = (boxes[:, :, None] + apart[:, None]).flatten(1, 2)
         kept, found = self.suppress(shifted, scores.flatten(1), overlap=self.overlap, most=self.detections)
-        region = torch.div(kept, classes, rounding_mode="trunc")  # `//` would export as what TensorRT has not
+        region = torch.div(kept, classes, rounding_mode="trunc")  # `//` would export as what TensorRT lacks
         likelihood = scores.flatten(1).gather(1, kept).masked_fill(~found, 0)
         return picked(boxes, region) * found[..., None], likelihood, kept - region * classes
 

@@ -1,4 +1,4 @@
-"""VoxelMorph: a U-Net that looks at two images and tells how to move one onto the other."""
+"""VoxelMorph: a U-Net that takes two images and gives how to move one onto the other."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,8 +1,7 @@
 """Displacement fields: moving images by them, chaining them, changing their resolution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -93,34 +92,34 @@ def integrate(velocity: Tensor, *, steps: int = 7, warp: Callable[..., Tensor] =
     return displacement
 
 
-def resize_displacement(displacement: Tensor, size: tuple[int, ...] | Any) -> Tensor:
+def resize_displacement(displacement: Tensor, size: Sequence[int]) -> Tensor:
     """A displacement (B, D, *S) on a grid of `size` over the same extent, in voxels of that grid.
 
     The first and last voxels of both grids fall together, as they do in `warp`.
     """
-    given = displacement.shape[2:]
-    if tuple(given) == tuple(size):
+    old_size = displacement.shape[2:]
+    if tuple(old_size) == tuple(size):
         return displacement
-    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(given)]
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(old_size)]
     resized = F.interpolate(_at_least_float32(displacement), size=tuple(size), mode=mode, align_corners=True)
-    factors = [(new - 1) / max(old - 1, 1) for new, old in zip(size, given)]
-    return resized * resized.new_tensor(factors).reshape(1, -1, *[1] * len(given))
+    factors = [(new - 1) / max(old - 1, 1) for new, old in zip(size, old_size)]
+    return resized * resized.new_tensor(factors).reshape(1, -1, *[1] * len(old_size))
 
 
-def resize(images: Tensor, size: tuple[int, ...] | Any) -> Tensor:
+def resize(images: Tensor, size: Sequence[int]) -> Tensor:
     """Images (B, C, *S) on a grid of `size` over the same extent, smoothed before where that is coarser.
 
     As of `resize_displacement`, the first and last voxels fall together.
     """
-    given = images.shape[2:]
-    if tuple(given) == tuple(size):
+    old_size = images.shape[2:]
+    if tuple(old_size) == tuple(size):
         return images
-    stride = max(round(old / new) for old, new in zip(given, size))
+    stride = max(round(old / new) for old, new in zip(old_size, size))
     if stride > 1:
         window = 2 * (stride // 2) + 1
         inside = box_sum(torch.ones_like(images[:1, :1]), window)  # so that the border does not darken
         images = box_sum(images, window) / inside
-    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(given)]
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(old_size)]
     return F.interpolate(images, size=tuple(size), mode=mode, align_corners=True)
 
 

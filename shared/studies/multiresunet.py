@@ -51,7 +51,7 @@ Jaccard of the validation images by epoch, mean over classes. Lines are means ov
 ![Jaccard under perturbations](study_robustness.png)
 
 Jaccard of the validation images, mean over classes, under changes that no training went as far as. Noise, brightness
-and the patches are told in shares of the image's range.
+and the patches are given as shares of the image's range.
 
 ## Easy, faint and hard places
 

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from shared.errors import InputError
 
@@ -17,12 +16,13 @@ REQUIRED = (
     "configs/metadata.json", "configs/inference.json", "configs/train.json", "configs/evaluate.json",
     "configs/logging.conf", "models/model.pt", "docs/README.md", "docs/data_license.txt", "LICENSE",
 )  # fmt: skip
+Folder = Path | zipfile.Path  # of a bundle: in a checkout, or in an archive
 MOST_FILES, MOST_BYTES = 10_000, 2**30
 VERSIONED = re.compile(r"(?P<name>[A-Za-z0-9_]+)_v(?P<version>\d+(\.\d+)*)")
 
 
-def check_files(root: Any) -> None:
-    """Raises InputError where a bundle's folder, or zipfile.Path of it, has not what a bundle must have."""
+def check_files(root: Folder) -> None:
+    """Raises InputError where a bundle's folder, or zipfile.Path of it, lacks a file that every bundle has."""
     missing = [name for name in REQUIRED if not root.joinpath(*name.split("/")).is_file()]
     if missing:
         raise InputError(root, expected=f"the file {missing[0]}", got="none", fix="add it, then pack again")

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 
 IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[^)\s]+)\)")
 LINK = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]+\)")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 REFERENCE = re.compile(r" ?\[\d+(, ?\d+)*\]")
 
 
 @dataclass(frozen=True)
 class Card:
-    """title: its heading; picture: the path of its first image, relative to docs/; alt: what that shows; speed: the
-    first sentence on it; licence: the paragraph on it; commands: the lines of its first block of code. Else empty.
+    """title: its heading; picture: the path of its first image, relative to docs/; alt: what that shows.
+
+    summary, speed: the first sentences after "In short:" and "Speed:". licence: the paragraph on it. commands: the
+    lines of its first block of code. Each is empty where the card has none.
     """
 
     title: str
     picture: str
     alt: str
+    summary: str
     speed: str
     licence: str
     commands: list[str]
@@ -25,20 +29,26 @@ class Card:
 def read_card(text: str) -> Card:
     image = IMAGE.search(text)
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    speed = re.search(r"^\*\*Speed:?\*\*:?(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
     commands = re.search(r"^```\w*\n(.+?)^```", text, re.MULTILINE | re.DOTALL)
     licence = re.search(r"^## Licen[cs]e\n+(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
     return Card(
         title=plain(title[1]) if title else "",
         picture=image["path"] if image else "",
         alt=plain(image["alt"]) if image else "",
-        speed=plain(speed[1]).split(". ")[0].rstrip(".") if speed else "",
+        summary=_sentence_after("In short", text),
+        speed=_sentence_after("Speed", text),
         licence=plain(licence[1]) if licence else "",
         commands=commands[1].splitlines() if commands else [],
     )
 
 
+def _sentence_after(title: str, text: str) -> str:
+    """The first sentence of the paragraph that begins with `title`, in bold."""
+    paragraph = re.search(rf"^\*\*{title}:?\*\*:?(.+?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    return plain(paragraph[1]).split(". ")[0].rstrip(".") if paragraph else ""
+
+
 def plain(markdown: str) -> str:
-    """A paragraph without its marks, links and numbers of references, on one line."""
-    text = REFERENCE.sub("", LINK.sub(r"\g<text>", markdown))
+    """A paragraph without its marks, comments, links and numbers of references, on one line."""
+    text = REFERENCE.sub("", LINK.sub(r"\g<text>", COMMENT.sub("", markdown)))
     return " ".join(re.sub(r"[`*]", "", text).split())

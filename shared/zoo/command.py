@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     listing = command("list", list_bundles, "List the bundles of an index")
-    showing = command("show", show, "Tell what an index says of a bundle")
+    showing = command("show", show, "Show what an index holds on a bundle")
     getting = command(
         "download", download_bundle, "Get a bundle: resumed, checked by SHA-256, then unpacked in one step"
     )

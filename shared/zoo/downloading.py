@@ -68,28 +68,28 @@ def fetch(url: str, part: Path, entry: Entry, *, attempts: int, timeout: float, 
 
     Raises InputError after the last attempt, keeping `part` to go on from; where the bytes are wrong, removing it.
     """
-    told = ""
+    failure = ""
     with tqdm(total=entry["bytes"], unit="B", unit_scale=True, unit_divisor=1024, desc=entry["name"]) as bar:
         for attempt in range(attempts):
             if attempt:
-                bar.write(f"{told}; trying again ({attempt + 1} of {attempts})", file=sys.stderr)
+                bar.write(f"{failure}; trying again ({attempt + 1} of {attempts})", file=sys.stderr)
                 time.sleep(pause * 2 ** (attempt - 1))
             resumed = part.is_file() and part.stat().st_size > 0
             try:
                 _transfer(url, part, entry["bytes"], timeout, bar)
             except HTTPError as error:
-                told = f"the server says {error.code} {error.reason}"
+                failure = f"the server says {error.code} {error.reason}"
                 if error.code in LASTING:
-                    raise _unreachable(url, told) from error
+                    raise _unreachable(url, failure) from error
                 if error.code == 416:  # there is nothing after what we have: it is not the file that we began
                     part.unlink(missing_ok=True)
                 continue
             except (OSError, HTTPException) as error:
-                told = reason(error)
+                failure = reason(error)
                 continue
             size = part.stat().st_size
             if size < entry["bytes"]:
-                told = f"the connection ended after {size:,} of {entry['bytes']:,} bytes"
+                failure = f"the connection ended after {size:,} of {entry['bytes']:,} bytes"
             elif size == entry["bytes"] and sha256_of(part) == entry["sha256"]:
                 return
             else:
@@ -98,10 +98,10 @@ def fetch(url: str, part: Path, entry: Entry, *, attempts: int, timeout: float, 
                 if not resumed:
                     raise InputError(
                         url, expected=f"{entry['bytes']:,} bytes of SHA-256 {entry['sha256'][:12]}…", got=got,
-                        fix="do not use this file; tell those who keep the index",
+                        fix="do not use this file; report it to those who keep the index",
                     )  # fmt: skip
-                told = "what was resumed does not fit together"
-    raise _unreachable(url, told)
+                failure = "what was resumed does not fit together"
+    raise _unreachable(url, failure)
 
 
 def install(archive: Path, entry: Entry, place: Path, installed: str | None) -> None:
@@ -109,11 +109,11 @@ def install(archive: Path, entry: Entry, place: Path, installed: str | None) -> 
     with TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as temporary:
         root = unpack(archive, Path(temporary))
         metadata = root / "configs" / "metadata.json"
-        given = (root.name, read_metadata(metadata)["version"] if metadata.is_file() else "none")
-        if given != (entry["name"], entry["version"]):
+        unpacked = (root.name, read_metadata(metadata)["version"] if metadata.is_file() else "none")
+        if unpacked != (entry["name"], entry["version"]):
             raise InputError(
-                entry["url"], expected=f"{entry['name']} {entry['version']}, as the index says", got=" ".join(given),
-                fix="do not use this file; tell those who keep the index",
+                entry["url"], expected=f"{entry['name']} {entry['version']}, as the index says", got=" ".join(unpacked),
+                fix="do not use this file; report it to those who keep the index",
             )  # fmt: skip
         if installed is None:
             root.rename(place)
@@ -155,5 +155,5 @@ def _transfer(url: str, part: Path, total: int, timeout: float, bar: tqdm) -> No
                 bar.update(len(chunk))
 
 
-def _unreachable(url: str, told: str) -> InputError:
-    return InputError(url, expected="the archive", got=told, fix="check the network, then run this again to go on")
+def _unreachable(url: str, failure: str) -> InputError:
+    return InputError(url, expected="the archive", got=failure, fix="check the network, then run this again to go on")

@@ -7,22 +7,21 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path, PurePosixPath
 from string import Template
-from typing import Any
 from urllib.parse import unquote
 
 from PIL import Image
 
 from shared.zoo.archives import checked_members
 from shared.zoo.cards import Card, read_card
-from shared.zoo.index import Entry, archive_root
+from shared.zoo.index import Entry, IndexFile, archive_root
 
 PAGE = Path(__file__).with_name("gallery.html")
 WIDTH, HEIGHT = 900, 450  # pixels at most of a picture; shown at half of that
 METRICS_SHOWN = 3
 
 
-def gallery(index: Mapping[str, Any], archives: Path) -> str:
-    """HTML of the newest version of each bundle of `index`, whose archives lie in the folder `archives`."""
+def gallery(index: IndexFile, archives: Path) -> str:
+    """HTML of the newest version of each bundle of `index`, whose archives are in the folder `archives`."""
     newest: dict[str, Entry] = {}
     for entry in index["bundles"]:
         newest.setdefault(entry["name"], entry)

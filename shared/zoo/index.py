@@ -8,14 +8,14 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from urllib.error import URLError
 from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import urlopen
 
 from shared.errors import InputError
 from shared.files import sha256_of
-from shared.zoo.archives import check_contents, check_files, checked_members, name_and_version
+from shared.zoo.archives import Folder, check_contents, check_files, checked_members, name_and_version
 from shared.zoo.cards import read_card
 from shared.zoo.packing import read_metadata
 from shared.zoo.requirements import made_with
@@ -25,6 +25,13 @@ SCHEMES = ("http", "https", "file")
 MOST_INDEX_BYTES = 16 * 2**20
 
 Entry = dict[str, Any]
+
+
+class IndexFile(TypedDict):
+    """What model_zoo.json holds."""
+
+    schema: str
+    bundles: list[Entry]
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Index:
         return url
 
 
-def describe(root: Any) -> Entry:
+def describe(root: Folder) -> Entry:
     """What an entry says of the bundle itself. root: its folder, or zipfile.Path of it in an archive."""
     check_files(root)
     metadata = read_metadata(root / "configs" / "metadata.json")
@@ -95,7 +102,7 @@ def archive_root(path: Path) -> zipfile.Path:
     return zipfile.Path(path) / top
 
 
-def make_index(archives: Iterable[Path], place: Path, base_url: str = "") -> dict[str, Any]:
+def make_index(archives: Iterable[Path], place: Path, base_url: str = "") -> IndexFile:
     """The index of `archives`. base_url: where they will be; without it their URLs are relative to the folder `place`.
 
     Raises InputError for an archive that is unfit or whose file name is not that of what is in it.

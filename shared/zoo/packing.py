@@ -9,11 +9,11 @@ from typing import Any
 from shared.errors import InputError
 from shared.files import write_atomically
 from shared.version import package_files
-from shared.zoo.archives import check_files, writable
+from shared.zoo.archives import Folder, check_files, writable
 from shared.zoo.requirements import check_agreement, pinned, pins_text
 
 PARTS = ("LICENSE", "configs", "docs", "models", "sample_data")  # nothing else of a bundle's folder leaves the house
-MOMENT = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
+MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 # An archive has nothing installed but its requirements, so its folder goes onto the path.
 EXPORT_SCRIPT = '''\
 """Export this bundle's trained network to a checked ONNX file."""
@@ -69,17 +69,17 @@ def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | by
 
 
 def left_out(bundle: Path) -> list[str]:
-    """What lies in the bundle's folder and is not packed, by name: results, above all. Its recipe is in its configs."""
+    """What is in the bundle's folder and is not packed, by name: results, above all. Its recipe is in its configs."""
     known = (*PARTS, "recipe.py", "__pycache__")
     return sorted(path.name for path in bundle.iterdir() if path.name not in known)
 
 
-def read_metadata(path: Any) -> dict[str, Any]:
+def read_metadata(path: Folder) -> dict[str, Any]:
     """metadata.json, from a folder or out of an archive (zipfile.Path)."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(path, expected="metadata in JSON", got=error, fix="mend the file") from error
+        raise InputError(path, expected="metadata in JSON", got=error, fix="correct the file") from error
     if not isinstance(content, dict) or not isinstance(content.get("version"), str):
         raise InputError(path, expected="a version, as text", got="none", fix='add "version": "0.1.0"')
     return content

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser, create_workflow, verify_net_in_out
+from monai.bundle import ConfigParser, ConfigWorkflow, create_workflow, verify_net_in_out
 
 KINDS = {"inference": "infer", "evaluate": "infer", "train": "train"}
 
@@ -60,11 +60,13 @@ def check_fields(network: torch.nn.Module, image: dict[str, Any], pred: dict[str
     Raises ValueError unless `channel_def` says of each field in turn "NAME (SIZES but the batch) TYPE: …".
     """
     with torch.no_grad():
-        given = network.eval()(torch.rand(1, image["num_channels"], *image["spatial_shape"]))
-    told = pred["channel_def"].values()
-    if not len(given) == pred["num_channels"] == len(told):
-        raise ValueError(f"the network gives {len(given)} tensors, metadata say {pred['num_channels']}: {list(told)}")
-    for name, tensor, words in zip(given._fields, given, told):
+        outputs = network.eval()(torch.rand(1, image["num_channels"], *image["spatial_shape"]))
+    descriptions = pred["channel_def"].values()
+    if not len(outputs) == pred["num_channels"] == len(descriptions):
+        raise ValueError(
+            f"the network gives {len(outputs)} tensors, metadata say {pred['num_channels']}: {list(descriptions)}"
+        )
+    for name, tensor, words in zip(outputs._fields, outputs, descriptions):
         found = f"{name} ({', '.join(map(str, tensor.shape[1:]))}) {str(tensor.dtype).removeprefix('torch.')}"
         if words.split(":")[0] != found:
             raise ValueError(f"the network gives {found}, metadata say {words}")
@@ -73,7 +75,7 @@ def check_fields(network: torch.nn.Module, image: dict[str, Any], pred: dict[str
 CHECKS: dict[str, Callable[[Path], str]] = {"weights": weights, "configs": configs, "network": network}
 
 
-def _workflow(root: Path, config: str) -> Any:
+def _workflow(root: Path, config: str) -> ConfigWorkflow:
     file = str(root / "configs" / f"{config}.json")
     return create_workflow(config_file=file, workflow_type=KINDS[config], device="cpu", bundle_root=str(root))
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from shared.engine.tables import format_table
 from shared.errors import InputError
@@ -60,7 +59,9 @@ def make_release(arguments: argparse.Namespace) -> None:
             rows = verify(path, index=folder / "model_zoo.json", run=not arguments.static)
             print(f"{path.name}: {len(rows)} checks, {rows[-1]['status']}")
             if rows[-1]["status"] == "failed":
-                raise InputError(path, expected="an archive that is well", got=rows[-1]["found"], fix="mend the bundle")
+                raise InputError(
+                    path, expected="an archive that passes every check", got=rows[-1]["found"], fix="correct the bundle"
+                )
     repo = f" --repo {arguments.repo}" if arguments.repo else ""
     names = " ".join(str(path) for path in files if path.name != "RELEASE_NOTES.md")
     print(f"\nupload all of {folder} to the GitHub release {arguments.tag}, on its page or by\n")
@@ -68,8 +69,8 @@ def make_release(arguments: argparse.Namespace) -> None:
 
 
 def _pack(bundles: list[Path], folder: Path, *, onnx: bool) -> None:
-    """Pack them, tell of each in a table. Raises InputError, after the others are done, where one cannot be packed."""
-    rows: list[dict[str, Any]] = []
+    """Pack them and print a table. Raises InputError, after the others are done, where one cannot be packed."""
+    rows: list[dict[str, object]] = []
     failed: list[InputError] = []
     for bundle in bundles:
         try:

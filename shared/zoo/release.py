@@ -2,15 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shared.errors import InputError
 from shared.files import sha256_of, write_atomically, write_json
 from shared.zoo.archives import writable
 from shared.zoo.gallery import gallery
-from shared.zoo.index import make_index
+from shared.zoo.index import IndexFile, make_index
 from shared.zoo.packing import pack
 from shared.zoo.schemas import INDEX_SCHEMA
 
@@ -23,8 +22,8 @@ def make_release(
     """Fill `folder` with the archives of `bundles`, their index and its schema, the gallery, notes and checksums.
 
     repo: OWNER/NAME on GitHub, for absolute addresses; without it those in the index are relative, which holds for a
-    release as well, whose files lie side by side. key: an SSH key to sign the checksums with. Gives what to upload.
-    Raises InputError where something else lies in `folder`: it would be uploaded with the rest.
+    release as well, whose files are side by side. key: an SSH key to sign the checksums with. Gives what to upload.
+    Raises InputError where something else is in `folder`: it would be uploaded with the rest.
     """
     archives = [pack(bundle, writable(folder)) for bundle in bundles]
     base_url = f"https://github.com/{repo}/releases/download/{tag}" if repo else ""
@@ -63,7 +62,7 @@ def sign(path: Path, key: Path) -> Path:
     return signature
 
 
-def notes(index: Mapping[str, Any], tag: str, repo: str, *, signed: bool) -> str:
+def notes(index: IndexFile, tag: str, repo: str, *, signed: bool) -> str:
     """Release notes in Markdown: what there is, what changed in each, how to get and to check it."""
     entries = index["bundles"]
     rows, changes = [], []
@@ -71,7 +70,7 @@ def notes(index: Mapping[str, Any], tag: str, repo: str, *, signed: bool) -> str
         metric, value = next(iter(entry["metrics"].items()))
         size = f"{entry['bytes'] / 2**20:.1f} MiB"
         rows.append(f"| {entry['name']} | {entry['version']} | {metric.replace('_', ' ')} {value:.3f} | {size} |")
-        change = entry["changelog"].get(entry["version"], "no word on this version")
+        change = entry["changelog"].get(entry["version"], "not described")
         changes.append(f"- **{entry['name']} {entry['version']}**: {change}")
     name, version = (entries[0]["name"], entries[0]["version"]) if entries else ("NAME", "VERSION")
     by_monai = f"python -m monai.bundle download --name {name} --version {version} --source github --repo {repo}/{tag}"

@@ -1,5 +1,6 @@
 """What an archive requires: the run-time dependencies of pyproject.toml, at the versions of constraints.txt."""
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -22,7 +23,10 @@ def pinned(root: Path) -> dict[str, str]:
         versions = parse_pins(constraints.read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            root, expected="a checkout, with pyproject.toml and constraints.txt", got=repr(error), fix="mend these"
+            root,
+            expected="a checkout, with pyproject.toml and constraints.txt",
+            got=repr(error),
+            fix="correct these files",
         ) from error
     names = [re.split(r"[^\w.-]", dependency, maxsplit=1)[0] for dependency in dependencies]
     for name in names:
@@ -50,6 +54,21 @@ def made_with(metadata: Mapping[str, Any]) -> dict[str, str]:
         "numpy": metadata["numpy_version"],
     }
     return own | metadata["required_packages_version"]
+
+
+def with_versions(text: str, required: Mapping[str, str], where: object) -> str:
+    """`text`, a metadata.json, with the versions of what it was made with as they are `required`.
+
+    required: versions by any spelling of the names. Raises InputError where a package is not among them.
+    """
+    keys = {"monai": "monai_version", "torch": "pytorch_version", "numpy": "numpy_version"}
+    versions = {canonical(name): version for name, version in required.items()}
+    for name in made_with(json.loads(text)):
+        if canonical(name) not in versions:
+            raise InputError(where, expected="packages of pyproject.toml", got=name, fix="add it there, or remove it")
+        key = re.escape(keys.get(name, name))
+        text = re.sub(rf'("{key}":\s*)"[^"]*"', rf'\g<1>"{versions[canonical(name)]}"', text, count=1)
+    return text
 
 
 def check_agreement(metadata: Mapping[str, Any], required: Mapping[str, str], where: object) -> None:

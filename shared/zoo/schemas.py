@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 
@@ -12,11 +11,11 @@ INDEX_SCHEMA = Path(__file__).with_name("model_zoo_schema_1.json")
 METADATA_SCHEMA = Path(__file__).with_name("metadata_schema_1.json")
 
 
-def check_schema(content: Any, schema: Path, what: object) -> None:
+def check_schema(content: object, schema: Path, what: object) -> None:
     """Raises InputError, with the place in `content` and what is wrong there, where it does not fit the schema."""
     validator = jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         place = "".join(f"[{part!r}]" for part in error.absolute_path) or "the whole"
         message = error.message if len(error.message) < 200 else f"{error.message[:200]}…"
-        raise InputError(what, expected=f"what {schema.name} says", got=f"{place}: {message}", fix="mend it")
+        raise InputError(what, expected=f"what {schema.name} says", got=f"{place}: {message}", fix="correct it")

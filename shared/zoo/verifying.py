@@ -1,4 +1,4 @@
-"""Is an archive what it should be? First what can be read, then, if all of that is well, what can be run."""
+"""Is an archive what it should be? First what can be read, then, if all of that passes, what can be run."""
 
 import json
 import subprocess
@@ -65,10 +65,10 @@ def _hash(archive: Path, sha256: str | None, index: str | Path | None) -> str:
         sha256 = read_index(source).choose("@".join(name_and_version(archive)))["sha256"]
     if sha256 is None:
         return ""
-    given = sha256_of(archive)
-    if given != sha256.lower():
-        raise InputError(archive, expected=f"SHA-256 {sha256}", got=given, fix="download it again")
-    return f"SHA-256 {given}"
+    actual = sha256_of(archive)
+    if actual != sha256.lower():
+        raise InputError(archive, expected=f"SHA-256 {sha256}", got=actual, fix="download it again")
+    return f"SHA-256 {actual}"
 
 
 def _files(archive: Path) -> str:
@@ -102,13 +102,15 @@ def _requirements(archive: Path) -> str:
 
 def _checks_by_running(archive: Path) -> list[Row]:
     with TemporaryDirectory() as folder:
-        root, told = unpack(archive, Path(folder)), Path(folder) / "told.jsonl"
+        root, answers = unpack(archive, Path(folder)), Path(folder) / "checks.jsonl"
         done = subprocess.run(
-            [sys.executable, "-I", "-W", "ignore", str(PROBE), str(root), str(told)],
+            [sys.executable, "-I", "-W", "ignore", str(PROBE), str(root), str(answers)],
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        rows = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()] if told.is_file() else []
+        rows = (
+            [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()] if answers.is_file() else []
+        )
     if done.returncode:
-        last = done.stderr.strip().splitlines() or ["no word"]
+        last = done.stderr.strip().splitlines() or ["no message"]
         rows.append({"check": "running", "status": "failed", "found": f"exit code {done.returncode}: {last[-1]}"})
     return rows

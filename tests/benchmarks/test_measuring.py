@@ -1,4 +1,4 @@
-"""Measuring: alternating rounds, limits, failures that are told, processes of their own."""
+"""Measuring: alternating rounds, limits, failures that are reported, processes of their own."""
 
 import time
 from pathlib import Path

@@ -33,16 +33,16 @@ def test_every_bundle_has_methods_that_survive_json_and_name_functions(bundle: P
     assert len({method.name for method in methods}) == len(methods)
     assert any(not method.name.startswith("ours") for method in methods)
     for method in methods:
-        assert Method(**json.loads(json.dumps(asdict(method)))) == method  # as a fresh process is told
+        assert Method(**json.loads(json.dumps(asdict(method)))) == method  # as a fresh process receives it
         module, function = method.builder.rsplit(".", 1)
         assert callable(getattr(import_module(module), function))
 
 
 def test_the_rows_of_a_gpu_are_there_only_with_one(root: Path) -> None:
     bundle = root / "bundles" / "blood_cell_yolo_detection"
-    here, there = ({method.name for method in methods_of(bundle, device)} for device in ("cpu", "cuda"))
+    on_cpu, on_cuda = ({method.name for method in methods_of(bundle, device)} for device in ("cpu", "cuda"))
     rows = ("bfloat16", "float32, channels last", "CUDA graph", "onnxruntime, CUDA", "onnxruntime, TensorRT")
-    assert {f"ours, {row}" for row in rows} <= there - here
+    assert {f"ours, {row}" for row in rows} <= on_cuda - on_cpu
 
 
 def test_what_is_timed_is_what_the_bundle_computes(root: Path, tmp_path: Path) -> None:

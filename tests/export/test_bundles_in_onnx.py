@@ -36,9 +36,9 @@ def test_results_are_those_of_torch(
         options["bfloat16"] = False  # the file is in float32
     ours = run_here(bundle, tmp_path / "torch", **options)
     theirs = run_here(bundle, tmp_path / "onnx", runtime="onnx", onnx=str(file), **options)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     optimises = "warp" in {entry.value for entry in onnx.load(file).metadata_props if entry.key == "form"}
-    assert ("so it runs in torch" if optimises else f"{file} on {CPU}") in said
+    assert ("so it runs in torch" if optimises else f"{file} on {CPU}") in printed
     names = [sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) for folder in (ours, theirs)]
     assert names[0] == names[1]
     for name in names[0]:

@@ -21,12 +21,12 @@ def changed(**changes: object) -> list[np.ndarray]:
 def test_arrays_are_compared_in_shares_of_their_channels_largest_value_or_of_a_half() -> None:
     expected = np.zeros((1, 3, 2), np.float32)
     expected[0, 0, 0], expected[0, 1, 0] = -200, 0.01
-    given = expected.copy()
-    assert compare(["pred"], [expected], [given]) == 0
-    given[0, 0, 1] += 1
-    assert compare(["pred"], [expected], [given]) == pytest.approx(1 / 200)
-    given[0, 1, 1] += 0.05
-    assert compare(["pred"], [expected], [given]) == pytest.approx(0.05 / 0.5)
+    actual = expected.copy()
+    assert compare(["pred"], [expected], [actual]) == 0
+    actual[0, 0, 1] += 1
+    assert compare(["pred"], [expected], [actual]) == pytest.approx(1 / 200)
+    actual[0, 1, 1] += 0.05
+    assert compare(["pred"], [expected], [actual]) == pytest.approx(0.05 / 0.5)
 
 
 def test_detections_are_alike_in_any_order() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from shared.detection.static import suppress_fixed
 from shared.engine.forms import Form
 from shared.errors import InputError
-from shared.export.files import example_images, write_onnx
+from shared.export.files import Row, example_images, write_onnx
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import warp
 from shared.tasks.detection.inferer import Suppressd
@@ -49,13 +49,13 @@ def test_suppression_in_the_graph_keeps_what_postprocessing_keeps() -> None:
     image = torch.rand(1, 1, 64, 48)
     limits = {"min_score": 0.1, "overlap": 0.4, "most": 150}
     rows = Suppressd("pred", **limits)({"image": image[0], "pred": found[0]})["pred"]  # type: ignore[arg-type]
-    given = Suppressed(Found(found), **limits)(image)  # type: ignore[arg-type]
-    count = int(given.number[0])
+    actual = Suppressed(Found(found), **limits)(image)  # type: ignore[arg-type]
+    count = int(actual.number[0])
     assert 20 < count == len(rows) < 150
-    torch.testing.assert_close(given.boxes[0, :count], rows[:, :4])
-    torch.testing.assert_close(given.scores[0, :count], rows[:, 4])
-    assert torch.equal(given.labels[0, :count].float(), rows[:, 5])
-    assert not any(values[0, count:].any() for values in given[:3])
+    torch.testing.assert_close(actual.boxes[0, :count], rows[:, :4])
+    torch.testing.assert_close(actual.scores[0, :count], rows[:, 4])
+    assert torch.equal(actual.labels[0, :count].float(), rows[:, 5])
+    assert not any(values[0, count:].any() for values in actual[:3])
 
 
 def test_the_operation_suppresses_as_plain_operations_do_and_onnxruntime_does() -> None:
@@ -64,8 +64,8 @@ def test_the_operation_suppresses_as_plain_operations_do_and_onnxruntime_does() 
     scores = torch.randn(2, 100)
     scores[1, 30:] = -torch.inf
     kept, present = suppress_by_op(boxes, scores, overlap=0.3, most=40)
-    expected, there = suppress_fixed(boxes, scores, overlap=0.3, most=40)
-    assert torch.equal(present, there)
+    expected, found_any = suppress_fixed(boxes, scores, overlap=0.3, most=40)
+    assert torch.equal(present, found_any)
     assert torch.equal(kept, expected)
     assert 5 < int(present[1].sum()) < 31
 
@@ -80,9 +80,9 @@ def test_the_operation_suppresses_as_plain_operations_do_and_onnxruntime_does() 
     assert program is not None
     assert "NonMaxSuppression" in {node.op_type for node in program.model_proto.graph.node}
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    given = session.run(None, dict(zip([e.name for e in session.get_inputs()], (boxes.numpy(), scores.numpy()))))
-    assert torch.equal(torch.as_tensor(given[1]), there)
-    assert torch.equal(torch.as_tensor(given[0]), expected)
+    actual = session.run(None, dict(zip([e.name for e in session.get_inputs()], (boxes.numpy(), scores.numpy()))))
+    assert torch.equal(torch.as_tensor(actual[1]), found_any)
+    assert torch.equal(torch.as_tensor(actual[0]), expected)
 
 
 @pytest.mark.parametrize("gather", [False, True])
@@ -111,7 +111,7 @@ def test_a_warp_alone_has_the_examples_that_it_needs_and_no_half_precision() -> 
 
 
 class Sums(nn.Module):
-    """Computes the one thing in torch, and another when exported, if it is told to."""
+    """Computes the one thing in torch, and another when exported, if asked to."""
 
     def __init__(self, honest: bool = True) -> None:
         super().__init__()
@@ -123,10 +123,10 @@ class Sums(nn.Module):
         return out if self.honest or not torch.compiler.is_exporting() else 1.1 * out
 
 
-def written(network: nn.Module, path: Path, precision: str = "fp32") -> list[dict]:
+def written(network: nn.Module, path: Path, precision: str = "fp32") -> list[Row]:
     form = Form(network)
     examples = form.examples(example_images(1, [(2, 16, 24), (1, 13, 40)]))
-    return write_onnx(form, examples, path, precision=precision, said={"bundle": "sums"})
+    return write_onnx(form, examples, path, precision=precision, properties={"bundle": "sums"})
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("fp32", onnx.TensorProto.FLOAT), ("fp16", onnx.TensorProto.FLOAT16)])

@@ -22,7 +22,7 @@ def network() -> nn.Module:
 def test_convolutions_take_integers_and_the_result_is_off_by_steps_of_8_bits(tmp_path: Path) -> None:
     images = example_images(1, [(2, 40, 48), (1, 32, 36)])
     form = Form(network())
-    write_onnx(form, form.examples(images), tmp_path / "a.onnx", precision="fp32", said={"bundle": "spot"})
+    write_onnx(form, form.examples(images), tmp_path / "a.onnx", precision="fp32", properties={"bundle": "spot"})
     quantise(tmp_path / "a.onnx", tmp_path / "b.onnx", [image.numpy() for image in images])
     model = onnx.load(tmp_path / "b.onnx")
     assert {x.key: x.value for x in model.metadata_props} == {"bundle": "spot", "precision": "int8"}
@@ -30,8 +30,8 @@ def test_convolutions_take_integers_and_the_result_is_off_by_steps_of_8_bits(tmp
     inputs = [made_by[name] for node in model.graph.node if node.op_type == "Conv" for name in node.input[:2]]
     assert inputs == ["DequantizeLinear"] * 4
     eight, full = (onnxruntime.InferenceSession(tmp_path / f"{name}.onnx") for name in "ba")
-    (given,), (expected,) = (session.run(None, {"image": images[1].numpy()}) for session in (eight, full))
-    off = np.abs(given - expected).max() / np.abs(expected).max()
+    (actual,), (expected,) = (session.run(None, {"image": images[1].numpy()}) for session in (eight, full))
+    off = np.abs(actual - expected).max() / np.abs(expected).max()
     assert 0 < off < 0.05  # two layers of 256 steps each
 
 

@@ -70,10 +70,10 @@ def test_the_first_run_exports_and_says_so_the_next_ones_use_the_file_until_the_
     save(network(2), bundle / "model.pt")
     stand_in.open(bundle / "model.pt")
     assert_gives(stand_in, network(2))
-    said = {entry.key: entry.value for entry in onnx.load(bundle / "model.onnx").metadata_props}
-    assert (said["bundle"], said["version"], said["form"]) == ("spot", "0.2.1", "raw")
-    assert json.loads(said["classes"]) == ["cell"]
-    assert json.loads(said["preprocessing"]) == [{"_target_": "ScaleIntensityd"}]
+    properties = {entry.key: entry.value for entry in onnx.load(bundle / "model.onnx").metadata_props}
+    assert (properties["bundle"], properties["version"], properties["form"]) == ("spot", "0.2.1", "raw")
+    assert json.loads(properties["classes"]) == ["cell"]
+    assert json.loads(properties["preprocessing"]) == [{"_target_": "ScaleIntensityd"}]
 
 
 def test_a_named_file_is_used_and_must_be_there_and_of_these_weights(bundle: Path) -> None:
@@ -97,9 +97,9 @@ def test_a_named_file_is_used_and_must_be_there_and_of_these_weights(bundle: Pat
 @pytest.mark.parametrize("content", [b"", b"no protobuf at all"])
 def test_a_file_that_is_no_onnx_is_told_of_in_a_line(content: bytes, bundle: Path) -> None:
     (bundle / "bad.onnx").write_bytes(content)
-    with pytest.raises(InputError, match=r"bad\.onnx: expected") as told:
+    with pytest.raises(InputError, match=r"bad\.onnx: expected") as raised:
         onnx_network(bundle, path=bundle / "bad.onnx").open(bundle / "model.pt")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_missing_weights_and_unknown_runtimes_forms_and_providers_are_told_of(bundle: Path) -> None:
@@ -136,11 +136,11 @@ def test_a_device_has_the_providers_that_are_there_the_fastest_first(
     stand_in = onnx_network(bundle, device="cuda")
     stand_in.open(bundle / "model.pt")
     assert stand_in.session.get_providers() == [CPU]
-    said = capfd.readouterr()
-    told = (
+    printed = capfd.readouterr()
+    reported = (
         f"onnxruntime: {bundle / 'model.onnx'} on {CPU} (not TensorrtExecutionProvider) (not CUDAExecutionProvider)\n"
     )
-    assert (said.out, said.err) == (told, "")
+    assert (printed.out, printed.err) == (reported, "")
 
 
 def test_refining_is_refused_where_there_are_no_gradients() -> None:

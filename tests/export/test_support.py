@@ -40,9 +40,9 @@ def grid_sample(rank: int, element: str = "float", mode: str = "linear") -> Mode
 
 def top_k(k: int | None) -> ModelProto:
     """TopK of 5,000 scores; without `k` it is an input of the graph."""
-    given = "" if k is None else f"k = Constant<value_ints = [{k}]>() "
+    constant = "" if k is None else f"k = Constant<value_ints = [{k}]>() "
     inputs = "float[1, 5000] x" + (", int64[1] k" if k is None else "")
-    return model(f"top ({inputs}) => (float[1, n] y, int64[1, n] i) {{ {given} y, i = TopK(x, k) }}")
+    return model(f"top ({inputs}) => (float[1, n] y, int64[1, n] i) {{ {constant} y, i = TopK(x, k) }}")
 
 
 CONV_NET = """net (float[n, 1, 16, 16, 16] x, float[4, 1, 3, 3, 3] w) => (float[n, 4, d, h, v] y) {

@@ -34,8 +34,8 @@ def registered(folder: Path, name: str, *, pairs: int, folded: int) -> Registere
             "folds_percent": 100 * folded / 480, "seconds": 2.0 + number,
         })  # fmt: skip
     write_table(folder / name / "summary.csv", rows)
-    told = [{key: str(value) for key, value in row.items()} for row in rows]
-    return Registered(name, folder / name, told, peak_mib=1234.0)
+    texts = [{key: str(value) for key, value in row.items()} for row in rows]
+    return Registered(name, folder / name, texts, peak_mib=1234.0)
 
 
 def test_the_report_tells_the_figures_and_leaves_images_out_where_they_may_not_go(tmp_path: Path) -> None:

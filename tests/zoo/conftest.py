@@ -23,10 +23,15 @@ Finds spots [1] in **radiographs**.
 ![A radiograph with its `spots`](picture.png)
 
 ## Run it
+<!-- generated: commands -->
+From this bundle's folder:
 ```
 python -m monai.bundle run --config_file configs/inference.json     # the samples
 python -m monai.bundle run --config_file configs/train.json
 ```
+<!-- end -->
+**In short:** Dice 0.750<!--dice_mean--> (9 images). More words.
+
 **Speed:** 0.5 s an image, `reading` included. More words.
 
 ## Licence

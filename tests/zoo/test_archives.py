@@ -56,8 +56,8 @@ def python(cwd: Path, *arguments: object) -> str:
 
 
 def run(cwd: Path, config: Path | str, **options: object) -> str:
-    given = [text for name, value in options.items() for text in (f"--{name}", value)]
-    return python(cwd, "-m", "monai.bundle", "run", "--config_file", config, *given)
+    arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+    return python(cwd, "-m", "monai.bundle", "run", "--config_file", config, *arguments)
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_an_archive_passes_every_check(packed: Path) -> None:
 def test_monai_downloads_and_loads_an_archive_by_url_and_from_a_release(
     packed: Path, server: Server, tmp_path: Path
 ) -> None:
-    """MONAI asks GitHub by a function of its own; here it is told of another server, and the path stays GitHub's."""
+    """MONAI asks GitHub by a function of its own; here it is given another server, and the path stays GitHub's."""
     os.link(packed, server.folder / packed.name)
     name, version = packed.stem.rsplit("_v", 1)
     script = f"""

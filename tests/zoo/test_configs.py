@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,56 +25,9 @@ def read(recipe: Path, name: str) -> dict[str, Any]:
     return json.loads((recipe.parent / "configs" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """The recipes and configs of a checkout, without the rest."""
-    wanted = {"recipe.py", "configs", "bundles", *(recipe.parent.name for recipe in RECIPES)}
-    ignored = lambda folder, names: set() if Path(folder).name == "configs" else set(names) - wanted  # noqa: E731
-    return shutil.copytree(ROOT / "bundles", tmp_path / "bundles", ignore=ignored).parent
-
-
-def test_the_configs_of_every_bundle_are_what_its_recipe_gives() -> None:
-    assert len(RECIPES) == len(list((ROOT / "bundles").glob("*/configs")))
-    assert [path for recipe in RECIPES for path in configs.differing(recipe)] == []
-
-
-@pytest.mark.parametrize(
-    ("bundle", "name", "old", "new"),
-    [
-        ("hippocampus_mr_segmentation", "evaluate", '"upper": 99.5', '"upper": 99.0'),
-        ("membrane_em_segmentation", "inference", '"overlap": 0.25', '"overlap": 0.5'),
-        ("brain_mr_nodeo_registration", "train", '"smoothness": 0.4', '"smoothness": 0.5'),
-        ("nuclei_maskrcnn_instance_segmentation", "train", '"prob": 0.1,', '"prob": 0.10,'),
-        ("blood_cell_yolo_detection", "multi_gpu_train", '"shuffle": true', '"shuffle": false'),
-    ],
-)
-def test_one_changed_value_in_any_file_is_found_and_mended(
-    bundle: str, name: str, old: str, new: str, copied: Path
-) -> None:
-    recipe = copied / "bundles" / bundle / "recipe.py"
-    path = recipe.parent / "configs" / f"{name}.json"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    assert configs.differing(recipe) == [path]
-    assert configs.write(recipe) == [path]
-    assert path.read_text(encoding="utf-8") == text
-
-
-def test_a_check_names_the_file_and_fails(
-    copied: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    (copied / "bundles" / "membrane_em_segmentation" / "configs" / "train.json").unlink()
-    monkeypatch.setattr(sys, "argv", ["configs", "--check"])
-    with pytest.raises(SystemExit, match="1"):
-        configs.main(copied)
-    line = "bundles/membrane_em_segmentation/configs/train.json: differs from its bundle's recipe.py; run make configs"
-    assert capsys.readouterr().out == f"{line}\n"
-
-
 def test_a_bundle_without_a_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected the recipe of a bundle, got no such file"):
-        configs.differing(tmp_path / "recipe.py")
+        configs.load_recipe(tmp_path / "recipe.py")
 
 
 def test_what_fits_stands_on_a_line_and_all_of_it_is_there() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.files import sha256_of
-from shared.zoo.cards import plain, read_card
+from shared.zoo.cards import Card, plain, read_card
 from shared.zoo.index import Index, describe, make_index, read_index, version_key
 from shared.zoo.packing import pack
 from shared.zoo.schemas import INDEX_SCHEMA, check_schema
@@ -44,8 +44,8 @@ def test_an_archive_is_described_as_its_folder_is(bundle: Path, publish: Callabl
 def test_addresses_are_relative_to_the_index_or_begin_with_the_base(bundle: Path, tmp_path: Path) -> None:
     archive = pack(bundle, tmp_path / "dist")
     assert make_index([archive], tmp_path)["bundles"][0]["url"] == f"dist/{archive.name}"
-    there = make_index([archive], tmp_path, "https://example.org/v1/")["bundles"][0]["url"]
-    assert there == f"https://example.org/v1/{archive.name}"
+    url = make_index([archive], tmp_path, "https://example.org/v1/")["bundles"][0]["url"]
+    assert url == f"https://example.org/v1/{archive.name}"
     (entry,) = entries("1.0.0")
     released = "https://github.com/a/b/releases/latest/download/"
     assert Index([entry], f"{released}model_zoo.json").url_of(entry) == f"{released}spot_v1.0.0.zip"
@@ -116,9 +116,10 @@ def test_a_remote_index_names_no_local_file_and_no_odd_address(url: str) -> None
 def test_a_card_is_read_for_what_the_gallery_shows() -> None:
     card = read_card(CARD)
     assert (card.title, card.picture, card.alt) == ("Spots", "picture.png", "A radiograph with its spots")
+    assert card.summary == "Dice 0.750 (9 images)"
     assert card.licence == "Code: Apache-2.0 (LICENSE). Samples: CC0."
     assert card.commands[0].startswith("python -m monai.bundle run --config_file configs/inference.json")
-    assert read_card("nothing") == type(card)("", "", "", "", "", [])
+    assert read_card("nothing") == Card("", "", "", "", "", "", [])
 
 
 def test_plain_text_has_no_marks_and_no_numbers_of_references() -> None:

@@ -29,9 +29,9 @@ def test_a_release_has_archives_index_schema_gallery_notes_and_their_checksums(b
 def test_its_addresses_are_those_that_github_gives_or_relative(bundle: Path, tmp_path: Path) -> None:
     make_release([bundle], tmp_path / "v1", tag="v1", repo="a/zoo")
     known = read_index(tmp_path / "v1")
-    there = f"https://github.com/a/zoo/releases/download/v1/{NAME}_v0.1.0.zip"
-    assert known.url_of(known.choose(NAME)) == there
-    assert there in (tmp_path / "v1" / "gallery.html").read_text(encoding="utf-8")
+    base_url = f"https://github.com/a/zoo/releases/download/v1/{NAME}_v0.1.0.zip"
+    assert known.url_of(known.choose(NAME)) == base_url
+    assert base_url in (tmp_path / "v1" / "gallery.html").read_text(encoding="utf-8")
     make_release([bundle], tmp_path / "v2", tag="v2")
     assert read_index(tmp_path / "v2").choose(NAME)["url"] == f"{NAME}_v0.1.0.zip"
 

@@ -147,22 +147,22 @@ def test_a_config_that_names_what_is_not_there_is_refused(copy: Callable[[str], 
 
 
 @pytest.mark.parametrize(
-    ("ending", "key", "change", "told"),
+    ("ending", "key", "change", "words"),
     [
-        ("mr_segmentation", "num_channels", lambda given: given + 1, "channel number"),
-        ("instance_segmentation", "num_channels", lambda given: given + 1, "gives 5 tensors, metadata say 6"),
+        ("mr_segmentation", "num_channels", lambda value: value + 1, "channel number"),
+        ("instance_segmentation", "num_channels", lambda value: value + 1, "gives 5 tensors, metadata say 6"),
         (
-            "instance_segmentation", "channel_def", lambda given: {**given, "1": "scores (399) float32: from 0 to 1"},
+            "instance_segmentation", "channel_def", lambda value: {**value, "1": "scores (399) float32: from 0 to 1"},
             "gives scores (400) float32, metadata say scores (399) float32",
         ),
         (
-            "instance_segmentation", "channel_def", lambda given: {**given, "4": "number () int32: of them"},
+            "instance_segmentation", "channel_def", lambda value: {**value, "4": "number () int32: of them"},
             "gives number () int64, metadata say number () int32",
         ),
     ],
 )  # fmt: skip
 def test_a_network_that_gives_other_than_the_metadata_say_is_refused(
-    copy: Callable[[str], Path], ending: str, key: str, change: Callable, told: str
+    copy: Callable[[str], Path], ending: str, key: str, change: Callable, words: str
 ) -> None:
     copied = copy(ending)
     assert probe.outcome(probe.network, copied)[0] == "ok"
@@ -173,4 +173,4 @@ def test_a_network_that_gives_other_than_the_metadata_say_is_refused(
     path.write_text(json.dumps(content), encoding="utf-8")
     status, found = probe.outcome(probe.network, copied)
     assert status == "failed"
-    assert told in found
+    assert words in found

@@ -1,0 +1,70 @@
+"""What the options of inference mean, for the tables in the cards: those of every task, then those of one.
+
+A bundle's recipe.py may give other words, and those of options that it alone has, as OPTIONS.
+"""
+
+EVERY_TASK = {
+    "dataset_dir": "a folder, searched with the folders below it, or one file",
+    "output_dir": "the folder that results are written to",
+    "resume": "`True` leaves finished cases alone",
+    "class_names": "the classes, in their order; others for weights of your own",
+    "channels": "the channels of an image as the network takes it",
+    "channel": "which channels of a file are taken: `2`, `3,2,1` (from 1), `red`, or a name that OME or ImageJ gives",
+    "weights": "the file of weights, such as the `model.pt` of a training",
+    "bfloat16": "`False` computes in float32 also where the processor has instructions for bfloat16",
+    "num_workers": "processes that read images ahead",
+    "device": "where the network runs: `cpu`, `cuda`, `cuda:1`",
+    "runtime": "`onnx` runs the network in onnxruntime, in float32; the first time exports it, in about a minute",
+    "providers": "those of onnxruntime, in the order in which they are tried; none: those that suit the device",
+    "onnx": "an ONNX file of these weights; default: beside the weights, exported first if missing or stale",
+    "engine_cache": "the folder for what TensorRT builds",
+}
+PAIR = {
+    "moving": "the image that is moved, of a single pair",
+    "fixed": "the image that it is moved onto",
+    "moving_label": "its label map, which is moved with it",
+    "fixed_label": "the label map of the fixed image; with both, Dice is in `summary.csv`",
+    "pictures": "`False` draws nothing, which saves time",
+    "affine": "`centre`, `rigid` or `affine` aligns the images first; that becomes part of the field",
+    "pixdim": "the spacing, in mm, at which a pair is registered; the field has the fixed image's size",
+    "refine_steps": "steps, such as 50, from the network's field on, on the pair at hand",
+    "refine_learning_rate": "of these steps, in voxels",
+    "refine_anchor": "how strongly refinement is held near the network's field",
+    "refine_overlap": "the weight in refinement of the overlap of labels, as the network sees or is given them",
+    "similarity": "what refinement and training compare images by: `ncc`, `mse`, or `mi` for unlike contrasts",
+    "ncc_window": "the width, in voxels, of the windows of `ncc`",
+    "smoothness": "the weight of a smooth field in refinement and training",
+    "ignore_zeros": "whether what is 0 in one of the images, as a padded margin is, counts as 0 in both",
+}
+ONE_TASK = {
+    "segmentation": {
+        "roi_size": "the size, in voxels, of the tiles in which larger images are run",
+        "overlap": "the fraction by which tiles overlap",
+        "pixdim": "the spacing, in mm, at which images are run; results are on the image's own grid",
+    },
+    "detection": {
+        "input_size": "the longer side, in pixels, of what the network sees",
+        "tile_size": "the pixels of an image that are seen as `input_size`",
+        "largest_whole": "images with no longer side are seen whole, larger ones in tiles",
+        "tile_overlap": "the fraction by which tiles overlap",
+        "min_score": "the score from which an object is in the files",
+        "overlap": "the IoU above which the surer of two boxes of a class is kept",
+        "most": "the boxes kept of an image, or of each tile",
+        "threshold": "the score from which an object is drawn and counted",
+    },
+    "instances": {
+        "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, and `instances.json`, COCO's"
+        " results with run lengths",
+        "roi_size": "the size, in pixels, of the tiles in which larger images are run",
+        "overlap": "the pixels by which tiles overlap",
+        "threshold": "the score from which an object is reported: higher for fewer false ones and more missed",
+        "scales": 'each tile is seen enlarged by each of these, and what is seen is fused; `"[1]"` takes half the time',
+        "smallest": "the pixels below which an object is left out",
+    },
+    "registration": PAIR,
+}
+
+
+def meanings(task: str) -> dict[str, str]:
+    """What options mean in the bundles of `task`, by name."""
+    return EVERY_TASK | ONE_TASK[task]
