@@ -102,7 +102,9 @@ def test_overfitting_two_cases_finds_their_phantoms(train: Callable[..., Path]) 
 
 def test_what_a_run_leaves_is_what_the_contract_names(train: Callable[..., Path]) -> None:
     folder = train("run", max_epochs=1, val_interval=10)  # the only epoch is validated all the same
-    names = {path.name.split(".")[0] + path.suffix for path in folder.iterdir() if not path.name.startswith("events")}
+    names = {
+        path.name.split(".")[0] + path.suffix for path in folder.iterdir() if not path.name.startswith(("events", "."))
+    }
     assert names == {"model.pt", "last.pt", "metrics.csv", "config.json", "training.png"}
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
     assert torch.load(folder / "model.pt", weights_only=True)["heads.0.weight"].dtype is torch.float16
