@@ -37,10 +37,9 @@ def test_hot_and_dead_pixels_of_more_bits_change_nothing_but_themselves(factor: 
     spoilt[:, rows[count:], columns[count:]] = -100 * deep.max()
     sound = np.ones(PICTURE.shape, dtype=bool)
     sound[:, rows, columns] = False
-    # 100 of 300,000 pixels move the percentile by 3 of the 135 levels between the two.
-    np.testing.assert_allclose(scaled(spoilt)[sound], scaled(deep)[sound], atol=0.03)
-    # Clipping at the percentiles takes some levels off either end, no more.
-    assert np.abs(scaled(deep) - scaled(PICTURE)).max() < 0.1
+    # The darkest and the brightest pixel may be among those spoilt: a level of 135.
+    np.testing.assert_allclose(scaled(spoilt)[sound], scaled(deep)[sound], atol=0.01)
+    np.testing.assert_allclose(scaled(deep), scaled(PICTURE), atol=1e-5)  # float32
     assert (scaled(spoilt).min(), scaled(spoilt).max()) == (0, 1)
 
 
