@@ -177,7 +177,7 @@ def write_in_every_format(folder: Path, gray: np.ndarray) -> list[str]:
 
 
 def write_bad_pictures(folder: Path, good: Path, *, channels: int) -> dict[str, str]:
-    """Write one of each that cannot be used, and a volume, which is passed over; name of the file -> words of its message.
+    """Write one of each that cannot be used, and a volume, which is passed over; file -> words of its message.
 
     good: a picture that can. channels: of the network, as which a gray picture is read.
     """

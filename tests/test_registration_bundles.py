@@ -172,14 +172,16 @@ def test_evaluation_reports_what_inference_reports(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bundle", [BRAIN, NODEO], ids=["voxelmorph", "nodeo"])
-def test_the_files_of_a_pair_are_opened_once(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_of_a_pair_are_opened_twice_to_look_and_to_read(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: Counter[str] = Counter()
     for library, name in ((builtins, "open"), (io, "open"), (sitk, "ReadImage")):
         monkeypatch.setattr(library, name, partial(_counted, opened, getattr(library, name)))
     run_here(bundle, tmp_path / "out")
     samples = {name: count for name, count in opened.items() if name.endswith(".nii.gz")}
     assert len(samples) == 2 * 4  # two pairs with their labels
-    assert set(samples.values()) == {1}
+    assert set(samples.values()) == {2}
 
 
 def _counted(opened: Counter[str], opens: Callable, path: Any, *arguments: Any, **options: Any) -> Any:

@@ -1,5 +1,7 @@
 """State dicts in and out of networks."""
 
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -26,7 +28,9 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
     path = weight_file(path)
     device = next(network.parameters()).device
     try:
+        check_sums(path)
         state = torch.load(path, map_location=device, weights_only=True)
+        check_finite(state)
         state = {name: value.to(network.state_dict().get(name, value).dtype) for name, value in state.items()}
         if not partial:
             network.load_state_dict(state)
@@ -44,6 +48,25 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
         )  # fmt: skip
     print(f"{path}: loaded {len(loaded)} tensors; left as initialised: {', '.join(left) or 'none'}")
     return network
+
+
+def check_sums(path: Path) -> None:
+    """Raise ValueError where a part of a torch file, which is a zip, is not what its checksum says: torch looks at none.
+
+    Files of the format before it have no checksums.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} is damaged, by its checksum")
+
+
+def check_finite(state: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where a tensor holds NaN or Inf, of which every result would."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds NaN or Inf")
 
 
 def weight_file(path: str | Path) -> Path:

@@ -20,15 +20,20 @@ class DicomFile:
     header: Header
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM: by its ending, or, where that is another or none, by the standard's magic."""
+def is_dicom(path: Path, start: bytes | None = None) -> bool:
+    """Whether a file is DICOM: by its ending, or, where that is another or none, by the standard's magic.
+
+    start: its first 132 bytes or more, where they are known.
+    """
     if path.name.lower() in DIRECTORIES or path.name.lower().endswith(ENDINGS):
         return path.name.lower() not in DIRECTORIES
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    if start is None:
+        try:
+            with path.open("rb") as file:
+                start = file.read(132)
+        except OSError:
+            return False
+    return start[128:132] == b"DICM"
 
 
 def is_one_of_several(path: Path) -> bool:

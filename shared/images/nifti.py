@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.images.file import ImageFile, NiftiGrid
 from shared.images.nifti_affine import consistent_header, itk_affine
-from shared.images.unpacking import first_bytes, volume_bytes
+from shared.images.unpacking import volume_bytes
 
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by their length, which is their first number
 MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
@@ -19,14 +19,13 @@ def is_nifti(content: bytes) -> bool:
     return _header_length(content) in HEADERS
 
 
-def read_nifti(path: Path) -> ImageFile:
+def read_nifti(path: Path, start: bytes) -> ImageFile:
     """Read a NIfTI-1 or NIfTI-2 file, gzip or not, where ITK sees its voxels. Raises InputError as `itk_affine` does.
 
-    Results get a header by which ITK and nibabel agree.
+    start: how its content begins, the header at least. Results get a header by which ITK and nibabel agree.
     """
-    content = first_bytes(path, max(HEADERS))
-    header_type = HEADERS.get(_header_length(content), nib.Nifti1Header)
-    raw = header_type(content[: header_type.template_dtype.itemsize], check=False)
+    header_type = HEADERS.get(_header_length(start), nib.Nifti1Header)
+    raw = header_type(start[: header_type.template_dtype.itemsize], check=False)
     shape = raw.get_data_shape()
     content = volume_bytes(path, offset=int(raw.get_data_offset()), shape=shape, itemsize=raw.get_data_dtype().itemsize)
     file = BytesIO(content)

@@ -16,13 +16,9 @@ MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"\0\0\0\x0cjP  \r\n\x87
 SLICE = re.compile(r"(.+)#((?:[a-z]+\d+_)*[a-z]+\d+)")  # `stack.tif#t001_z003`
 
 
-def begins_as_picture(path: Path) -> bool:
-    """Whether a file begins as a raster image does, whatever it is called, and not as DICOM, which may look alike."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        start = file.read(132)
-    return (start.startswith(MAGICS) or start[8:12] == b"WEBP") and start[128:] != b"DICM"
+def begins_as_picture(start: bytes) -> bool:
+    """Whether a file with these first bytes is a raster image, and not DICOM, which may look alike."""
+    return (start.startswith(MAGICS) or start[8:12] == b"WEBP") and start[128:132] != b"DICM"
 
 
 def split_slice(path: Path) -> tuple[Path, str]:

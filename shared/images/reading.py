@@ -13,6 +13,7 @@ from shared.images.dicom import read_dicom
 from shared.images.dicom_series import is_dicom, is_one_of_several
 from shared.images.file import ImageFile
 from shared.images.raster import RASTER_ENDINGS, SLICE, begins_as_picture, read_raster, split_slice
+from shared.images.unpacking import start_of
 from shared.images.volumes import is_volume, read_volume
 
 ENDINGS_OF = {"volume": volumes.ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
@@ -41,12 +42,19 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     """
     path = Path(path)
     read: Callable[[Path], ImageFile]
-    if begins_as_picture(split_slice(path)[0]):
+    try:
+        start = start_of(split_slice(path)[0])
+    except OSError as error:
+        raise InputError(
+            path, expected="a file that may be read", got=error.strerror, fix="check its permissions"
+        ) from error
+    if begins_as_picture(start.raw):
         kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
-    elif path.is_dir() or is_dicom(path) or is_one_of_several(path):
+    elif path.is_dir() or is_dicom(path, start.raw) or is_one_of_several(path):
         kind, read = "a DICOM series", read_dicom
     elif is_volume(path):
-        kind, read = "a NIfTI file" if path.name.lower().endswith((".nii", ".nii.gz")) else "a volume", read_volume
+        kind = "a NIfTI file" if path.name.lower().endswith((".nii", ".nii.gz")) else "a volume"
+        read = partial(read_volume, start=start.content)
     else:
         kind, read = PICTURE, partial(read_raster, as_ids=as_ids)
     try:

@@ -4,7 +4,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from shared.errors import InputError
 from shared.images.bounds import check_voxels
@@ -15,15 +15,29 @@ CHUNK = 1 << 20
 LARGEST_RATIO = 1032  # deflate makes of a byte no more
 
 
-def first_bytes(path: Path, count: int) -> bytes:
-    """The first `count` bytes, unpacked; fewer where the file ends before."""
+class Start(NamedTuple):
+    """How a file begins: `raw`, as it is stored, and `content`, unpacked."""
+
+    raw: bytes
+    content: bytes
+
+
+def start_of(path: Path, count: int = 1 << 16) -> Start:
+    """The first `count` bytes; fewer where the file ends before or is damaged, and none where there is no file."""
+    if not path.is_file():
+        return Start(b"", b"")
     content = bytearray()
     with path.open("rb") as file:
-        for part in _parts(file):
-            content += part
-            if len(content) >= count:
-                break
-    return bytes(content[:count])
+        raw = file.read(count)
+        file.seek(0)
+        try:
+            for part in _parts(file):
+                content += part
+                if len(content) >= count:
+                    break
+        except (EOFError, zlib.error):  # whoever reads it all says so
+            pass
+    return Start(raw, bytes(content[:count]))
 
 
 def volume_bytes(path: Path, *, offset: int, shape: Sequence[int], itemsize: int) -> bytes:
@@ -35,8 +49,9 @@ def volume_bytes(path: Path, *, offset: int, shape: Sequence[int], itemsize: int
     count = offset + math.prod(map(int, shape)) * itemsize
     with path.open("rb") as file:
         packed = file.read(2) == GZIP_MAGIC
-    most = path.stat().st_size * (LARGEST_RATIO if packed else 1)
-    content = unpacked(path, count) if count <= most else b""
+        file.seek(0)
+        most = path.stat().st_size * (LARGEST_RATIO if packed else 1)
+        content = unpacked(file, count) if count <= most else b""
     if len(content) < count:
         raise InputError(
             path, expected=f"{count:,} bytes, as its header says",
@@ -45,16 +60,15 @@ def volume_bytes(path: Path, *, offset: int, shape: Sequence[int], itemsize: int
     return content
 
 
-def unpacked(path: Path, count: int) -> bytes:
-    """The first `count` bytes, unpacked. A gzip file is read to its end, so that its checksum is checked.
+def unpacked(file: BinaryIO, count: int) -> bytes:
+    """The first `count` bytes of a file, unpacked. A gzip file is read to its end, so that its checksum is checked.
 
     Bytes behind the last gzip stream, as some programs leave them, are passed over.
     Raises EOFError where a stream ends early, zlib.error where it is damaged.
     """
     content = bytearray()
-    with path.open("rb") as file:
-        for part in _parts(file):
-            content += part[: count - len(content)]
+    for part in _parts(file):
+        content += part[: count - len(content)]
     return bytes(content)
 
 

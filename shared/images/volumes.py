@@ -11,12 +11,11 @@ from shared.images.file import ImageFile
 from shared.images.metaimage import check_metaimage, is_metaimage
 from shared.images.nifti import channels_first, is_nifti, read_nifti
 from shared.images.nifti_affine import affine_from_itk
-from shared.images.unpacking import first_bytes, volume_bytes
+from shared.images.unpacking import start_of, volume_bytes
 
 # Of the files that belong together only the header's is found as a case: .hdr, .nhdr and .mhd.
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".nrrd", ".nhdr", ".mha", ".mhd", ".hdr")
 DATA_ENDING = ".img"  # the other file of a pair, which may be named as well
-MOST_HEADER_BYTES = 1 << 16
 LARGEST_SKEW = 1e-4  # the cosine between two axes from which on ITK refuses a NIfTI file, as results are
 MGH_DATA_OFFSET = 284
 MGH_ITEM_SIZES = {0: 1, 1: 4, 3: 4, 4: 2}  # bytes of each type of FreeSurfer's
@@ -27,12 +26,12 @@ def is_volume(path: Path) -> bool:
     return path.name.lower().endswith((*ENDINGS, DATA_ENDING))
 
 
-def read_volume(path: Path) -> ImageFile:
-    """Read a volume in any of these formats, whatever its ending.
+def read_volume(path: Path, start: bytes | None = None) -> ImageFile:
+    """Read a volume in any of these formats, whatever its ending. start: how its content begins, where that is known.
 
     Raises InputError where its voxels are more than memory holds, or its axes are not at right angles.
     """
-    content = first_bytes(path, MOST_HEADER_BYTES)
+    content = start_of(path).content if start is None else start
     if content.startswith(b"NRRD"):
         image = _read_with_itk(path, "NrrdImageIO")
     elif is_metaimage(content):
@@ -43,7 +42,7 @@ def read_volume(path: Path) -> ImageFile:
     elif content[:4] == b"\0\0\0\1" and not is_nifti(content):  # the one version that MGH has
         image = _read_mgh(path, content)
     else:
-        image = read_nifti(path)
+        image = read_nifti(path, content)
     _check_right_angles(image)
     return image
 
@@ -66,7 +65,7 @@ def _read_with_itk(path: Path, reader_name: str) -> ImageFile:
 def _read_pair(path: Path) -> ImageFile:
     """Read a header and the file of its voxels, of which ITK would replace missing ones by others."""
     first = path.with_suffix(".hdr") if path.suffix == DATA_ENDING else path
-    header = nib.nifti1.Nifti1PairHeader(first_bytes(first, 348), check=False)  # Analyze has the same sizes
+    header = nib.nifti1.Nifti1PairHeader(start_of(first).content[:348], check=False)  # Analyze has the same sizes
     data = next((p for p in map(path.with_suffix, (DATA_ENDING, ".IMG", ".img.gz")) if p.is_file()), None)
     if data is None:
         raise InputError(path, expected=f"{path.stem}.img beside it", got="none", fix="restore that file")
