@@ -1,12 +1,14 @@
 """What every bundle's config starts and ends with, and the way into bundles from Python."""
 
 import os
+import sys
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from monai.bundle import ConfigParser
 
+from shared.commandline import check_ranges, end_on_signals, is_command, restore_text
 from shared.door import open_bundle
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.options import check_options, config_files, running_workflow
@@ -26,14 +28,20 @@ def start(
     weights. backend: of torch.distributed, by which the processes that torchrun started, if it did, share the work;
     None: each does all.
     Raises InputError where another version of `shared` than the bundle's was imported, the device is not there, or
-    an option is misspelt or of another type than its default: MONAI would ignore it without a word.
+    an option is misspelt, of another type than its default, which MONAI would ignore without a word, or out of range.
     """
     report_input_errors_in_one_line()
     check_package(Path(bundle_root))
     _check_device(device)
     workflow = running_workflow()
     if workflow and (files := config_files(workflow)):
-        check_options(workflow.parser.config, ConfigParser.load_config_files(files))
+        defaults = ConfigParser.load_config_files(files)
+        if is_command():
+            restore_text(workflow.parser, defaults, sys.argv)
+        check_options(workflow.parser.config, defaults)
+        check_ranges(workflow.parser.config)
+    if is_command():
+        end_on_signals()
     if seed is not None:
         torch.manual_seed(seed)
     if backend and "RANK" in os.environ and not dist.is_initialized():

@@ -21,6 +21,18 @@ def input_error_behind(error: BaseException | None) -> InputError | None:
     return error
 
 
+def system_error_behind(error: BaseException | None) -> InputError | None:
+    """The OSError that `error` is or was raised from, such as a full disk, in an InputError's words."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if error is None or error.strerror is None:
+        return None
+    return InputError(
+        error.filename or "the system", expected="a file or folder that can be used", got=error.strerror,
+        fix="check space, permissions and the length of names",
+    )  # fmt: skip
+
+
 def one_line(error: BaseException) -> str:
     """The innermost cause of `error` as one line: an InputError's message, else type and message."""
     known = input_error_behind(error)
@@ -40,7 +52,7 @@ def unforeseen(case: object, error: BaseException) -> InputError:
 
 
 def report_input_errors_in_one_line() -> None:
-    """Let the process end with one line, not MONAI's pages of traceback, when an InputError goes uncaught.
+    """Let the process end with one line, not MONAI's pages of traceback, when an InputError or OSError goes uncaught.
 
     The exit code stays 1; every other exception is shown as before. Meant for command lines: called when a
     bundle's config starts.
@@ -48,7 +60,7 @@ def report_input_errors_in_one_line() -> None:
     show_traceback = sys.excepthook
 
     def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        known = input_error_behind(error)
+        known = input_error_behind(error) or system_error_behind(error)
         if known:
             print(f"error: {known}", file=sys.stderr)
         else:

@@ -34,6 +34,10 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
         write(temporary)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            path, expected="a file that can be written", got=error.strerror or error, fix="check space and permissions"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

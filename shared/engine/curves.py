@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from shared.engine.drawing import new_figure
 from shared.files import write_atomically
 
 
 def draw_training_curve(path: str | Path, history: Sequence[Mapping[str, float]], key_metric: str) -> Path:
     """Draw loss and key metric by epoch into a PNG; rows without the metric are epochs without validation."""
-    from matplotlib.figure import Figure  # 1 s to import, needed for pictures alone
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = new_figure(figsize=(7, 4), layout="constrained")
     loss = figure.subplots()
     loss.plot([r["epoch"] for r in history], [r["loss"] for r in history], color="tab:gray", label="training loss")
     loss.set(xlabel="epoch", ylabel="training loss")

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.engine.drawing import new_figure
 from shared.files import write_atomically
 
 
 def draw_scores(path: str | Path, scores: Mapping[str, Sequence[float]]) -> Path:
     """Draw the distribution over cases of each metric into a PNG: a panel a kind, as named `<kind>_<class>`."""
-    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
-
     kinds: dict[str, dict[str, list[float]]] = {}
     for name, values in scores.items():
         kind, _, group = re.sub("_(mm|px)_", r" (\1)_", name).partition("_")
         kinds.setdefault(kind, {})[group] = [v for v in values if np.isfinite(v)]
-    figure = Figure(figsize=(3.2 * len(kinds), 3.6), layout="constrained")
+    figure = new_figure(figsize=(3.2 * len(kinds), 3.6), layout="constrained")
     jitter = np.random.default_rng(0)
     for axes, (kind, groups) in zip(np.ravel(figure.subplots(1, len(kinds))), kinds.items()):
         axes.boxplot(list(groups.values()), tick_labels=list(groups), showfliers=False, widths=0.5)

@@ -51,7 +51,7 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
 
 
 def check_sums(path: Path) -> None:
-    """Raise ValueError where a part of a torch file, which is a zip, is not what its checksum says: torch looks at none.
+    """Raise ValueError where a part of a torch file, which is a zip, is not what its checksum says; torch checks none.
 
     Files of the format before it have no checksums.
     """

@@ -45,3 +45,16 @@ def test_without_finetune_from_the_weights_stay_as_initialised() -> None:
     network = nn.Conv2d(1, 2, 3)
     before = network.weight.clone()
     assert torch.equal(initial_weights(network).weight, before)  # type: ignore[arg-type]
+
+
+def test_a_flipped_bit_and_a_number_that_is_none_are_refused(tmp_path: Path) -> None:
+    network = nn.Conv2d(1, 2, 3)
+    torch.save(half_state_dict(network), tmp_path / "w.pt")
+    content = bytearray((tmp_path / "w.pt").read_bytes())
+    content[content.index(network.weight.detach().half().numpy().tobytes())] ^= 1
+    (tmp_path / "flipped.pt").write_bytes(content)
+    with pytest.raises(InputError, match="is damaged, by its checksum"):
+        load_weights(network, tmp_path / "flipped.pt")
+    torch.save(half_state_dict(network) | {"bias": torch.tensor([0, torch.nan])}, tmp_path / "nan.pt")
+    with pytest.raises(InputError, match="bias holds NaN or Inf"):
+        load_weights(network, tmp_path / "nan.pt")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from shared.engine.drawing import COLOURS, LARGEST_PICTURE
+from shared.engine.drawing import COLOURS, LARGEST_PICTURE, new_figure
 from shared.files import write_atomically
 
 SMALLEST_PICTURE = 1280  # pixels on the longer side, so that a label can be read
@@ -27,13 +27,12 @@ def draw_boxes(
     image: (C, rows, columns). found: (K, 6), corners (row1, column1, row2, column2), score, class. reference: (M, 5),
     corners and class, is dotted.
     """
-    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
     from matplotlib.patches import Rectangle
 
     picture = as_picture(image)
     rows, columns = image.shape[1:]
     scale = np.clip(1, SMALLEST_PICTURE / max(rows, columns), LARGEST_PICTURE / max(rows, columns))
-    figure = Figure(figsize=(max(columns * scale, 480) / 100, rows * scale / 100 + 0.8), dpi=100)
+    figure = new_figure(figsize=(max(columns * scale, 480) / 100, rows * scale / 100 + 0.8), dpi=100)
     top, bottom = (inches / figure.get_figheight() for inches in (0.4, 0.4))
     axes = figure.add_axes((0, bottom, 1, 1 - top - bottom))
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=(0, columns, rows, 0))
@@ -77,9 +76,7 @@ def draw_detection_scores(
 
     curves, pairs: as `precision_curves` and `confusion` give them. counts: of each class (true, found) by image.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    figure = new_figure(figsize=(13, 4.2), layout="constrained")
     recall, matrix, counting = figure.subplots(1, 3)
     for index, name in enumerate(class_names):
         for curve, style in zip(curves.get(name, ()), ("solid", "dashed")):

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from skimage.color import hsv2rgb
 
-from shared.engine.drawing import LARGEST_PICTURE
+from shared.engine.drawing import LARGEST_PICTURE, new_figure
 from shared.files import write_atomically
 
 SMALLEST_PICTURE = 768  # pixels on the longer side, so that an outline of a pixel does not hide a nucleus
@@ -45,11 +45,9 @@ def outlined(image: np.ndarray, ids: np.ndarray, *, within: tuple[int, int]) -> 
 
 def draw_sheet(path: str | Path, cases: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> Path:
     """Draw cases side by side, what was found above the reference: (title, image, found, reference) of each."""
-    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
-
     columns = min(5, len(cases))
     lines = -(-len(cases) // columns)
-    figure = Figure(figsize=(3.2 * columns, 6.9 * lines), layout="constrained")
+    figure = new_figure(figsize=(3.2 * columns, 6.9 * lines), layout="constrained")
     panels = figure.subplots(2 * lines, columns, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
+from shared.engine.drawing import new_figure
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.tasks.registration.transforms import axes_toward
@@ -37,15 +38,13 @@ def draw_registration(
     orientation: see `upright`. A volume is drawn as its three middle slices, a row each; x goes right, the next axis
     up.
     """
-    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
-
     images, outlines = _turned(images, orientation), _turned(outlines or {}, orientation)
     determinant, displacement = _turn(determinant, orientation), _turn_vectors(displacement, orientation)
     cuts = _cuts(images["fixed"])
     columns = ["fixed", "moving", "moved", "difference before", "difference after", "deformed grid", "log det J"]
     ratios = [_plane(images["fixed"], cut).shape[0] / _plane(images["fixed"], cut).shape[1] for cut in cuts]
     width = 1.9
-    figure = Figure(
+    figure = new_figure(
         figsize=(width * len(columns) + 0.9, sum(width * r + 0.3 for r in ratios) + 0.4), layout="constrained"
     )
     grid = figure.subplots(len(cuts), len(columns), squeeze=False, height_ratios=ratios)
@@ -81,14 +80,12 @@ def draw_fused(
 
     images and orientation: as of `draw_registration`.
     """
-    from matplotlib.figure import Figure
-
     images = {name: _scaled(image) for name, image in _turned(images, orientation).items()}
     cuts = _cuts(images["fixed"])
     planes = [_plane(images["fixed"], cut) for cut in cuts]
     width = 3.2
     heights = [width * plane.shape[0] / plane.shape[1] for plane in planes]
-    figure = Figure(figsize=(2 * width + 0.3, sum(heights) + 0.8), layout="constrained")
+    figure = new_figure(figsize=(2 * width + 0.3, sum(heights) + 0.8), layout="constrained")
     grid = figure.subplots(len(cuts), 2, squeeze=False, height_ratios=heights)
     for column, name, when in zip(grid.T, ("moving", "moved"), ("before", "after")):
         column[0].set_title(when)
@@ -113,10 +110,8 @@ def draw_ablation(
     of a volume its middle slice is drawn. orientation: see `upright`. images: without, the moved images are left out.
     Source: Wu et al., NODEO, CVPR 2022, fig. 4.
     """
-    from matplotlib.figure import Figure
-
     rows = ["moved image", "deformed grid", "|det J|", "det J ≤ 0"][0 if images else 1 :]
-    figure = Figure(figsize=(2.2 * len(columns) + 0.9, 2.5 * len(rows) + 0.3), layout="constrained")
+    figure = new_figure(figsize=(2.2 * len(columns) + 0.9, 2.5 * len(rows) + 0.3), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for line, (name, (moved, displacement, determinant, caption)) in zip(grid.T, columns.items()):
         cut = _cuts(moved)[0]

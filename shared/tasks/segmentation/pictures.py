@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from shared.engine.drawing import COLOURS, LARGEST_PICTURE
+from shared.engine.drawing import COLOURS, LARGEST_PICTURE, new_figure
 from shared.files import write_atomically
 
 # The three planes of a volume in RAS: name, the axis that is cut, and the letters left, right, bottom and top.
@@ -30,8 +30,6 @@ def draw_overlay(
     mm, RAS; it turns volumes into the usual view and gives pixels their aspect. Each slice is the one with most
     labelled voxels.
     """
-    from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
-
     volume = labels.ndim == 3
     maps = [labels] if reference is None else [labels, reference]
     if not volume:  # no finer than the picture, which has some 1,600 pixels
@@ -44,7 +42,7 @@ def draw_overlay(
     # Panels of one height whose widths follow the pictures, in mm.
     ratios = [view[0].shape[1] / (view[0].shape[0] * view[2]) for view in views]
     height = 4.0 if volume else min(8.0, 8.0 / ratios[0])
-    figure = Figure(figsize=(height * sum(ratios) + 0.4, height + 1.0), layout="constrained")
+    figure = new_figure(figsize=(height * sum(ratios) + 0.4, height + 1.0), layout="constrained")
     panels = figure.subplots(1, len(views), width_ratios=ratios, squeeze=False)[0]
     for axes, (picture, outlines, aspect, name, letters) in zip(panels, views):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect)
