@@ -17,6 +17,7 @@ RECIPE = Segmentation(
     grid={"roi_size": [96, 96, 96], "pixdim": [1.0, 1.0, 1.0]},
     tiling={"overlap": 0.5, "flip_axes": []},
     flips={"axes": "@flip_axes"},
+    doubted={"largest_mm": 70},  # a hippocampus is up to 50 mm long, and the crops of training are up to 60
     training_options={
         "max_epochs": 180,
         "val_interval": 10,

@@ -20,7 +20,9 @@ from shared.images.passed import PassedOver
 from shared.options import run_settings
 from shared.outputs import MANIFEST, Outputs, digest_of
 
-Figures = dict[str, Any]  # what is told of a case, by column; "seconds" among them stands for those of the whole case
+# What is reported of a case, by column; "seconds" among them stands for those of the whole case, and "message" is a
+# warning about a case that was done.
+Figures = dict[str, Any]
 COLUMNS = ("case", "status", "seconds", "message")
 MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
@@ -206,7 +208,7 @@ class CaseReport:
             same = self.outputs.made_with.get(name) == self._digests[name]
             figures = self.task.finished(case) if same else None
             if figures is not None:
-                self._note(name, former.get(name, {}).get("seconds", ""), figures=figures)
+                self._note(name, former.get(name, {}).get("seconds", ""), figures)
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -222,21 +224,21 @@ class CaseReport:
         try:
             if "error" in result:
                 raise result["error"]
-            figures, message = self.task.process(result), ""
+            figures = self.task.process(result)
             self.outputs.note(result["case"], self._digests[result["case"]])
+            status = "ok"
         except Exception as error:  # whatever is wrong with one case, the others are done
-            figures, message = {}, one_line(error)
+            figures, status = {"message": one_line(error)}, "failed"
         seconds = round(time.perf_counter() - self.started, 3)
-        self._note(result["case"], seconds, message=message, figures=figures)
+        self._note(result["case"], seconds, figures, status=status)
         if is_first_process():
             if not self.growing.rows:
                 for row in [*self.former.values(), *list(self.rows.values())[:-1]]:
                     self.growing.add(row)
             self.growing.add(self.rows[result["case"]])
 
-    def _note(self, case: str, seconds: float | str, *, message: str = "", figures: Figures | None = None) -> None:
-        status = "failed" if message else "ok"
-        self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": message, **(figures or {})}
+    def _note(self, case: str, seconds: float | str, figures: Figures, *, status: str = "ok") -> None:
+        self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": "", **figures}
 
 
 def kept_apart(cases: Sequence[Case], task: CaseTask, reserved: Sequence[str]) -> list[Case]:
@@ -269,10 +271,14 @@ def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> No
     print(format_table(rows, columns[:MOST_COLUMNS]))
     if len(columns) > MOST_COLUMNS:
         print(f"… and {len(columns) - MOST_COLUMNS} more columns in {path.name}")
-    for row in failed[:MOST_FAILURES]:
-        print(f"failed: {row['message']}")
-    if len(failed) > MOST_FAILURES:
-        print(f"… and {len(failed) - MOST_FAILURES} more failed")
+    for kind, found in (
+        ("warning", [row for row in rows if row["status"] == "ok" and row["message"]]),
+        ("failed", failed),
+    ):
+        for row in found[:MOST_FAILURES]:
+            print(f"{kind}: {row['message']}")
+        if len(found) > MOST_FAILURES:
+            print(f"… and {len(found) - MOST_FAILURES} more: {kind}")
     if passed:
         print(passed)
     over = f", {len(passed)} passed over" if passed else ""

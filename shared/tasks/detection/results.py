@@ -69,6 +69,7 @@ class Detected:
             "boxes": self.boxes,
             "labels": self.labels,
             "scores": self.scores,
+            "counted": (self.objects[:, 4] >= self.threshold).tolist(),
         }
         self.draw(overlay_path(folder, self.case), title=self.case)
         text = json.dumps(content, indent=None) + "\n"

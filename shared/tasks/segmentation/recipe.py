@@ -1,7 +1,7 @@
 """The configs of a segmentation, from what is special about it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
@@ -20,7 +20,8 @@ class Segmentation:
     ids. grid, tiling, training_options: options of every config, of inference and evaluation, of training; grid has
     "roi_size", tiling has "overlap". flips: arguments of the FlipInferer. shift: transforms that take a prediction onto
     the labels' grid. folds: whether --fold chooses another split. augmentation: entries of "train", the list
-    "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image.
+    "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image. doubted: what
+    the writer warns about, by its argument.
     """
 
     descriptions: Mapping[str, str]
@@ -39,6 +40,7 @@ class Segmentation:
     include_background: bool = False
     folds: bool = False
     several_crops: bool = False
+    doubted: Mapping[str, float] = field(default_factory=dict)
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -52,7 +54,7 @@ class Segmentation:
         options = {"class_names": list(self.class_names), "resume": False}
         return self._over_cases(
             "inference", options, "outputs", reading=[], cases=common.found("raster" if self._dims == 2 else "volume"),
-            report=common.writing(self._task("Writer")),
+            report=common.writing(self._task("Writer", **self.doubted)),
         )  # fmt: skip
 
     def _evaluate(self) -> Config:
@@ -135,10 +137,10 @@ class Segmentation:
             "shared.images.checking.ReadLabeld", keys="label", image_key="image", num_classes=NUM_CLASSES, **values
         )
 
-    def _task(self, role: str) -> Part:
+    def _task(self, role: str, **more: float) -> Part:
         background = {"include_background": True} if self.include_background else {}
         target = f"shared.tasks.segmentation.results.Segmentation{role}"
-        return component(target, output_dir="@output_dir", class_names="@class_names", **background)
+        return component(target, output_dir="@output_dir", class_names="@class_names", **background, **more)
 
     @property
     def _dims(self) -> int:

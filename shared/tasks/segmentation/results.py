@@ -48,6 +48,22 @@ class Segmented:
         first = 0 if self.include_background else 1
         return {f"{n}_{unit}": round(c * voxel, 3) for n, c in list(zip(self.class_names, counts))[first:]}
 
+    def doubt(self, largest_mm: float) -> str:
+        """Why the image may not be what the network was made for, in a line; "" where nothing speaks for that.
+
+        largest_mm: of what was segmented, from one end to the other, and with a margin as wide of the image.
+        """
+        voxels = nib.affines.voxel_sizes(self.affine)
+        image_mm = float(np.max(np.multiply(self.image.shape, voxels)))
+        places = np.argwhere(self.labels > 0)
+        found_mm = float(np.max((np.ptp(places, axis=0) + 1) * voxels)) if len(places) else 0.0
+        if max(image_mm / 2, found_mm) <= largest_mm:
+            return ""
+        return (
+            f"{self.image.path}: expected a crop of at most {2 * largest_mm:g} mm around one structure, got {image_mm:.0f}"
+            f" mm, with an answer over {found_mm:.0f} mm; it may be wrong: crop the image"
+        )
+
     def save(self, folder: str | Path) -> None:
         """Write the label map and the overlay, named after the case."""
         self.draw(overlay_path(folder, self.case), title=self.case)
@@ -81,9 +97,16 @@ class SegmentationTask:
 
 
 class SegmentationWriter(SegmentationTask):
-    """Write each case's label map and overlay; report the size of each class."""
+    """Write each case's label map and overlay; report the size of each class.
+
+    largest_mm: see `Segmented.doubt`; None: nothing is doubted.
+    """
 
     summaries = ()
+
+    def __init__(self, output_dir: str | Path, *, largest_mm: float | None = None, **options: Any) -> None:
+        super().__init__(output_dir, **options)
+        self.largest_mm = largest_mm
 
     def targets(self, case: str) -> list[str]:
         return [f"{case}.nii.gz", f"{case}.png", f"overlays/{case}.png"]  # of a volume or of a raster image
@@ -103,7 +126,8 @@ class SegmentationWriter(SegmentationTask):
     def process(self, result: Mapping[str, Any]) -> Figures:
         segmented = self.outcome(result)
         segmented.save(self.output_dir)
-        return segmented.figures()
+        doubt = segmented.doubt(self.largest_mm) if self.largest_mm else ""
+        return segmented.figures() | ({"message": doubt} if doubt else {})
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Nothing concerns all cases but the table."""

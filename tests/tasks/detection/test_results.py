@@ -39,6 +39,7 @@ def test_objects_are_written_as_corners_in_x_and_y_and_counted_from_the_threshol
     assert content["boxes"] == [[3, 2, 15, 12], [20, 14, 36, 28], [22, 4, 30, 10]]
     assert content["labels"] == ["red", "white", "red"]
     assert content["scores"] == pytest.approx([0.9, 0.8, 0.2])
+    assert content["counted"] == [True, True, False]
     assert (tmp_path / "out" / "overlays" / "a" / "b.png").is_file()
     assert writer.finished({"case": "a/b", "image": ""}) == figures
     writer.conclude([{"case": "a/b", "status": "ok"}, {"case": "c", "status": "failed"}])

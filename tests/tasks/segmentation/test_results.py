@@ -75,6 +75,25 @@ def test_a_label_map_is_named_by_its_case(tmp_path: Path, case: str, image: str,
     assert (tmp_path / "overlays" / f"{case}.png").is_file()
 
 
+@pytest.mark.parametrize(
+    ("voxel_mm", "found", "doubted"),
+    [(2.0, slice(10, 30), False), (4.0, slice(10, 12), True), (2.0, slice(0, 40), True)],
+    ids=["a crop", "a whole head", "an answer in far pieces"],
+)
+def test_what_the_network_was_not_made_for_is_written_with_a_warning(
+    tmp_path: Path, voxel_mm: float, found: slice, doubted: bool
+) -> None:
+    labels = np.zeros((40, 8, 8), dtype=np.uint8)
+    labels[found, 2, 2] = 1
+    image = ImageFile(tmp_path / "a.nii.gz", labels[None].astype(np.float32), np.diag([voxel_mm] * 3 + [1.0]))
+    writer = SegmentationWriter(tmp_path / "out", class_names=NAMES, largest_mm=70)
+    figures = writer.process({"case": "a", "files": {"image": image}, "pred": torch.as_tensor(labels)[None]})
+    assert ("message" in figures) == doubted
+    if doubted:
+        assert figures["message"].startswith(f"{image.path}: expected a crop of at most 140 mm")
+    assert (tmp_path / "out" / "a.nii.gz").is_file()
+
+
 def test_a_pictures_label_map_is_a_picture_of_class_ids_and_not_of_their_values(tmp_path: Path) -> None:
     SegmentationWriter(tmp_path / "out", class_names=NAMES, include_background=True).process(result(tmp_path, ".png"))
     with Image.open(tmp_path / "out" / "a.png") as picture:
