@@ -4,10 +4,14 @@ A wheel holds shared/ in this folder, so that site-packages gets no package of s
 is installed editable, it lies beside this folder.
 """
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from shared.door import OpenBundle
@@ -28,13 +32,31 @@ def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
 
 def zoo() -> None:
     """The command monai-bundle-zoo: list, show, download, pack, index, verify, gallery, release."""
-    from shared.zoo.command import main
+    with _interruptible():
+        from shared.zoo.command import main
 
-    main()
+        main()
 
 
 def export() -> None:
     """The command monai-bundle-export: a bundle's network as a checked ONNX file."""
-    from shared.export.command import main
+    with _interruptible():
+        from shared.export.command import main
 
-    main()
+        main()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ends the process with one line and the exit code of shells, without temporary files, by SIGINT and SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    print("\nterminated", file=sys.stderr)
+    raise SystemExit(128 + number)

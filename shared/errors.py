@@ -8,10 +8,15 @@ class InputError(ValueError):
     """Something given to the zoo cannot be used. `str(error)` is one line, fit for a table and a terminal."""
 
     def __init__(self, what: object, *, expected: str, got: object, fix: str) -> None:
-        super().__init__(" ".join(f"{what}: expected {expected}, got {got}; {fix}".split()))
+        super().__init__(printable(f"{what}: expected {expected}, got {got}; {fix}"))
 
     def __reduce__(self) -> tuple:  # so that it can come out of a DataLoader's worker
         return InputError.__new__, (InputError, str(self))
+
+
+def printable(text: object) -> str:
+    """`text` on one line, fit for a terminal: escape codes and other characters that only command it become �."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(text).split()))
 
 
 def input_error_behind(error: BaseException | None) -> InputError | None:
@@ -28,7 +33,7 @@ def one_line(error: BaseException) -> str:
         return str(known)
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return printable(f"{type(error).__name__}: {error}")
 
 
 def unforeseen(case: object, error: BaseException) -> InputError:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import InputError
-from shared.images.texts import read_json, read_text, visible_files
+from shared.files import read_json, read_text, visible_files
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
