@@ -52,11 +52,11 @@ def _interruptible() -> Iterator[None]:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        raise SystemExit(128 + signal.SIGINT) from None
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print("interrupted" if number == signal.SIGINT else "terminated", file=sys.stderr)
+        raise SystemExit(128 + number) from None
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    print("\nterminated", file=sys.stderr)
-    raise SystemExit(128 + number)
+    raise KeyboardInterrupt(number)

@@ -95,8 +95,9 @@ def read_text(path: Path | zipfile.Path) -> str:
         content = path.read_bytes()
     except (OSError, KeyError, zipfile.BadZipFile) as error:  # KeyError: not in the archive
         raise InputError(
-            path, expected="a file that can be read", got=one_line(error), fix="check its path and permissions"
-        ) from error
+            path, expected="a file that can be read", got=getattr(error, "strerror", None) or one_line(error),
+            fix="check its path and permissions",
+        ) from error  # fmt: skip
     return decoded(content, path)
 
 
