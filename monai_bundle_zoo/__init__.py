@@ -4,14 +4,10 @@ A wheel holds shared/ in this folder, so that site-packages gets no package of s
 is installed editable, it lies beside this folder.
 """
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared.door import OpenBundle
@@ -32,7 +28,9 @@ def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
 
 def zoo() -> None:
     """The command monai-bundle-zoo: list, show, download, pack, index, verify, gallery, release."""
-    with _interruptible():
+    from shared.errors import interruptible
+
+    with interruptible():  # also while what follows is imported
         from shared.zoo.command import main
 
         main()
@@ -40,23 +38,9 @@ def zoo() -> None:
 
 def export() -> None:
     """The command monai-bundle-export: a bundle's network as a checked ONNX file."""
-    with _interruptible():
+    from shared.errors import interruptible
+
+    with interruptible():  # also while what follows is imported
         from shared.export.command import main
 
         main()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ends the process with one line and the exit code of shells, without temporary files, by SIGINT and SIGTERM."""
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        number = stop.args[0] if stop.args else signal.SIGINT
-        print("interrupted" if number == signal.SIGINT else "terminated", file=sys.stderr)
-        raise SystemExit(128 + number) from None
-
-
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt(number)

@@ -1,7 +1,11 @@
 """Errors that are the user's to mend: one line that names the input, what was expected, what was given, and the fix."""
 
+import signal
 import sys
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import NoReturn
 
 
 class InputError(ValueError):
@@ -61,3 +65,32 @@ def report_input_errors_in_one_line() -> None:
 
     if getattr(show_traceback, "__module__", None) != __name__:
         sys.excepthook = show
+
+
+@contextmanager
+def system_faults(what: object) -> Iterator[None]:
+    """Where the system refuses to read or write within: raises InputError that names the file, or else `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            error.filename2 or error.filename or what,  # the second of a renaming is where to
+            expected="files that can be read and written", got=error.strerror or error,
+            fix="check its name, its permissions and the space on the disk",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends the process with one line and the exit code of shells, without temporary files, by SIGINT and SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print("interrupted" if number == signal.SIGINT else "terminated", file=sys.stderr)
+        raise SystemExit(128 + number) from None
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(number)

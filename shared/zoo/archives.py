@@ -111,18 +111,6 @@ def writable(folder: str | Path) -> Path:
 
 
 @contextmanager
-def system_faults(what: object) -> Iterator[None]:
-    """Where the system refuses to read or write within: raises InputError that names the file, or else `what`."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            error.filename or what, expected="files that can be read and written", got=error.strerror or error,
-            fix="check its name, its permissions and the space on the disk",
-        ) from error  # fmt: skip
-
-
-@contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """For reading what is in a checked archive. Raises InputError where that turns out not to be what it says."""
     try:

@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import report_input_errors_in_one_line
-from shared.zoo.archives import system_faults
+from shared.errors import report_input_errors_in_one_line, system_faults
 from shared.zoo.catalogue import INDEX, download_bundle, list_bundles, show, verify_archive
 from shared.zoo.publishing import DIST, make_gallery, make_own_index, make_release, pack_bundles
 

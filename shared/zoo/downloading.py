@@ -12,9 +12,9 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
-from shared.errors import InputError, printable
+from shared.errors import InputError, printable, system_faults
 from shared.files import sha256_of
-from shared.zoo.archives import system_faults, unpack, writable
+from shared.zoo.archives import unpack, writable
 from shared.zoo.index import Entry, read_index, reason, version_key
 from shared.zoo.locking import alone
 from shared.zoo.packing import read_metadata

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InputError
+from shared.errors import InputError, system_faults
 from shared.files import read_json, visible, write_atomically
 from shared.version import package_files
-from shared.zoo.archives import Folder, check_files, system_faults, writable
+from shared.zoo.archives import Folder, check_files, writable
 from shared.zoo.requirements import check_agreement, pinned, pins_text
 
 PARTS = ("LICENSE", "configs", "docs", "models", "sample_data")  # nothing else of a bundle's folder leaves the house
@@ -22,10 +22,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from shared.errors import interruptible
 from shared.export.command import main
 
 if __name__ == "__main__":
-    main()
+    with interruptible():
+        main()
 '''
 
 
