@@ -28,13 +28,19 @@ def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
 
 def zoo() -> None:
     """The command monai-bundle-zoo: list, show, download, pack, index, verify, gallery, release."""
-    from shared.zoo.command import main
+    from shared.errors import interruptible
 
-    main()
+    with interruptible():  # also while what follows is imported
+        from shared.zoo.command import main
+
+        main()
 
 
 def export() -> None:
     """The command monai-bundle-export: a bundle's network as a checked ONNX file."""
-    from shared.export.command import main
+    from shared.errors import interruptible
 
-    main()
+    with interruptible():  # also while what follows is imported
+        from shared.export.command import main
+
+        main()

@@ -1,17 +1,26 @@
 """Errors that are the user's to mend: one line that names the input, what was expected, what was given, and the fix."""
 
+import signal
 import sys
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import NoReturn
 
 
 class InputError(ValueError):
     """Something given to the zoo cannot be used. `str(error)` is one line, fit for a table and a terminal."""
 
     def __init__(self, what: object, *, expected: str, got: object, fix: str) -> None:
-        super().__init__(" ".join(f"{what}: expected {expected}, got {got}; {fix}".split()))
+        super().__init__(printable(f"{what}: expected {expected}, got {got}; {fix}"))
 
     def __reduce__(self) -> tuple:  # so that it can come out of a DataLoader's worker
         return InputError.__new__, (InputError, str(self))
+
+
+def printable(text: object) -> str:
+    """`text` on one line, fit for a terminal: escape codes and other characters that only command it become �."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(str(text).split()))
 
 
 def input_error_behind(error: BaseException | None) -> InputError | None:
@@ -40,7 +49,7 @@ def one_line(error: BaseException) -> str:
         return str(known)
     while error.__cause__ is not None:
         error = error.__cause__
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return printable(f"{type(error).__name__}: {error}")
 
 
 def unforeseen(case: object, error: BaseException) -> InputError:
@@ -68,3 +77,32 @@ def report_input_errors_in_one_line() -> None:
 
     if getattr(show_traceback, "__module__", None) != __name__:
         sys.excepthook = show
+
+
+@contextmanager
+def system_faults(what: object) -> Iterator[None]:
+    """Where the system refuses to read or write within: raises InputError that names the file, or else `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            error.filename2 or error.filename or what,  # the second of a renaming is where to
+            expected="files that can be read and written", got=error.strerror or error,
+            fix="check its name, its permissions and the space on the disk",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ends the process with one line and the exit code of shells, without temporary files, by SIGINT and SIGTERM."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        print("interrupted" if number == signal.SIGINT else "terminated", file=sys.stderr)
+        raise SystemExit(128 + number) from None
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(number)

@@ -1,4 +1,4 @@
-"""Writing files so that a killed run leaves either the old file or the new one, never half of one."""
+"""Reading text that any program on any system wrote; writing so that a killed run leaves no half file."""
 
 import csv
 import hashlib
@@ -7,11 +7,15 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InputError
+from shared.errors import InputError, one_line
+
+# Beside names that begin with a dot, what systems leave in folders, in small letters: never content.
+CLUTTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information"}
 
 
 def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
@@ -89,12 +93,63 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def read_text(path: Path | zipfile.Path) -> str:
+    """UTF-8 or UTF-16, with a mark at its beginning or without. Raises InputError for what is neither or unreadable."""
+    try:
+        content = path.read_bytes()
+    except (OSError, KeyError, zipfile.BadZipFile) as error:  # KeyError: not in the archive
+        raise InputError(
+            path, expected="a file that can be read", got=getattr(error, "strerror", None) or one_line(error),
+            fix="check its path and permissions",
+        ) from error  # fmt: skip
+    return decoded(content, path)
+
+
+def decoded(content: bytes, what: object) -> str:
+    """The text of `content`, which messages call `what`, each line ended by \\n. Raises as `read_text` does."""
+    try:
+        text = content.decode(json.detect_encoding(content))  # it looks for a mark, and for zeros as UTF-16 has them
+    except UnicodeError as error:
+        raise InputError(what, expected="text in UTF-8", got=one_line(error), fix="save it as such") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path | zipfile.Path) -> Any:
+    """The content of a JSON file. Raises InputError where it is none, or is nested too deep to be read."""
+    return parsed_json(read_text(path), path)
+
+
+def parsed_json(text: str, what: object) -> Any:
+    """The content of `text`, which messages call `what`. Raises InputError as `read_json` does."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(what, expected="JSON", got=one_line(error), fix="correct the file") from error
+
+
 def read_table(path: str | Path) -> list[dict[str, str]]:
-    """The rows of a CSV file, all values as text; no rows where there is no file."""
+    """The rows of a CSV file, all values as text; no rows where there is no file. Raises InputError as `read_text`."""
     if not Path(path).is_file():
         return []
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:  # Excel begins its files with a mark
-        return list(csv.DictReader(file))
+    try:
+        return list(csv.DictReader(io.StringIO(read_text(Path(path)), newline="")))
+    except csv.Error as error:
+        raise InputError(path, expected="a table as CSV", got=one_line(error), fix="save it as such") from error
+
+
+def is_visible(name: str) -> bool:
+    """Whether a file or folder called `name` is content: neither hidden, nor what a system or a killed run left."""
+    return not name.startswith(".") and name.lower() not in CLUTTER
+
+
+def visible(root: Path, pattern: str = "*") -> list[Path]:
+    """The files and folders below `root` that match `pattern`, sorted, without what is not visible or lies in it."""
+    return [path for path in sorted(root.glob(pattern)) if all(map(is_visible, path.relative_to(root).parts))]
+
+
+def visible_files(root: Path, pattern: str) -> Iterator[Path]:
+    """The files among what is `visible`."""
+    return (path for path in visible(root, pattern) if path.is_file())
 
 
 def _without_nan(content: Any) -> Any:

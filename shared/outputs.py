@@ -82,7 +82,7 @@ class Outputs:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:  # the last one of a run that was killed
+            except (ValueError, RecursionError):  # the last one of a run that was killed
                 continue
             if isinstance(entry, dict):
                 yield entry

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from shared.files import visible
+
 ROOT = Path(__file__).parents[1]  # of a checkout, an archive, or an installed wheel's package
 
 
@@ -12,4 +14,4 @@ def checkout() -> Path:
 
 def all_bundles() -> list[Path]:
     """The folders of all bundles, by name."""
-    return sorted(path.parent for path in checkout().glob("bundles/*/configs") if path.is_dir())
+    return [path.parent for path in visible(checkout(), "bundles/*/configs") if path.is_dir()]

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import os
 import pickle
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import InputError, input_error_behind, one_line
+from shared.errors import InputError, input_error_behind, one_line, printable, system_faults
 
 KNOWN = InputError("a.nii", expected="3 dimensions", got=4, fix="give one volume")
 LINE = "a.nii: expected 3 dimensions, got 4; give one volume"
@@ -87,3 +88,25 @@ def test_an_error_raised_from_none_hides_the_input_error_it_met_on_its_way() -> 
     with pytest.raises(KeyError) as raised:
         defect()
     assert input_error_behind(raised.value) is None
+
+
+def test_escape_codes_and_what_else_commands_a_terminal_are_not_printed() -> None:
+    assert printable("a\x1b[31m\x9b2J\x07\u202e\ud800 b\r\n µ→") == "a�[31m�2J��� b µ→"
+    assert str(InputError("a\x1b[2J", expected="x", got="\x00", fix="y")) == "a�[2J: expected x, got �; y"
+    assert one_line(ValueError("\x1b")) == "ValueError: �"
+
+
+def test_what_the_system_refuses_is_a_line_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    for refused in (lambda: (tmp_path / "gone").read_text(), lambda: (tmp_path / "a").rename(tmp_path / "b" / "gone")):
+        with pytest.raises(
+            InputError, match=r"gone: expected files that can be [^\n]+ got No such file or directory; "
+        ):
+            call_where_the_system_refuses(refused)
+    with pytest.raises(InputError, match=r"\Athe command: expected files [^\n]+, got No space left on device; "):
+        call_where_the_system_refuses(lambda: os.writev(os.open("/dev/full", os.O_WRONLY), [b"x"]))
+
+
+def call_where_the_system_refuses(refused: Callable[[], object]) -> None:
+    with system_faults("the command"):
+        refused()

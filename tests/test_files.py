@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and tables and JSON come back as they went."""
+"""Text is read whoever wrote it; files are written whole or not at all; tables and JSON come back as they went."""
 
 import json
 import os
@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError
-from shared.files import read_table, write_atomically, write_json, write_table
+from shared.files import (
+    read_json,
+    read_table,
+    read_text,
+    visible,
+    visible_files,
+    write_atomically,
+    write_json,
+    write_table,
+)
 
 
 @pytest.fixture
@@ -118,3 +127,43 @@ def test_a_folder_that_cannot_be_made_is_refused_by_name(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"file/out: expected a folder that can be written, got .+; .+--output_dir"):
         write_table(tmp_path / "file" / "out" / "a.csv", [{"x": 1}])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_text_is_read_in_each_encoding_that_shows_what_it_is(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes('{"name": "Zelle µ"}\r\n'.encode(encoding))
+    assert read_text(path) == '{"name": "Zelle µ"}\n'
+    assert read_json(path) == {"name": "Zelle µ"}
+
+
+def test_a_table_is_read_in_utf_16_as_excel_saves_unicode_text(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text('moving,fixed\n"a\nµ",b\n', encoding="utf-16")
+    assert read_table(tmp_path / "pairs.csv") == [{"moving": "a\nµ", "fixed": "b"}]
+    (tmp_path / "pairs.csv").write_text("x" * 200_000)  # csv refuses fields of more than 131,072 characters
+    with pytest.raises(InputError, match=r"pairs.csv: expected a table as CSV, got Error: field larger [^\n]+$"):
+        read_table(tmp_path / "pairs.csv")
+
+
+def test_what_is_no_text_and_no_json_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xe4\xf6")
+    with pytest.raises(InputError, match=r"a\.json: expected text in UTF-8, got UnicodeDecodeError"):
+        read_text(path)
+    with pytest.raises(InputError, match="expected a file that can be read, got Is a directory"):
+        read_text(tmp_path)
+    with pytest.raises(InputError, match="expected a file that can be read, got File name too long"):
+        read_text(tmp_path / ("x" * 300))
+    for content in ("", "{", "[" * 100_000):
+        path.write_text(content)
+        with pytest.raises(InputError, match=r"\A[^\n]*a\.json: expected JSON, got [^\n]*; correct the file\Z"):
+            read_json(path)
+
+
+def test_what_systems_and_killed_runs_leave_is_no_content(tmp_path: Path) -> None:
+    for name in ("a.txt", "b/c.txt", "._a.txt", ".git/d.txt", "__MACOSX/a.txt", "Thumbs.db", ".DS_Store", ".x1y2.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in visible_files(tmp_path, "**/*.txt")] == ["a.txt", "c.txt"]
+    assert [path.name for path in visible(tmp_path)] == ["a.txt", "b"]
+    assert [path.name for path in visible_files(tmp_path, "**/*")] == ["a.txt", "c.txt"]

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
-    "version", "places", "errors", "files", "outputs", "options", "commandline", "images", "door", "bundle", "layers",
+    "version", "errors", "files", "places", "outputs", "options", "commandline", "images", "door", "bundle", "layers",
     "spatial", "detection", "nets",
     "engine", "tasks", "export", "zoo", "studies", "benchmarks",
 )  # fmt: skip

@@ -3,7 +3,6 @@
 Light to import, since what a method imports is part of its start-up.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from shared.files import read_json
 
 HERE = "shared.benchmarks"
 EXPORTED = f"{HERE}.ours.in_onnxruntime"
@@ -109,5 +110,5 @@ def methods_of(bundle: Path, device: str) -> list[Method]:
 
 
 def read_config(bundle: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8"))
+    config: dict[str, Any] = read_json(bundle / "configs" / "inference.json")
     return config

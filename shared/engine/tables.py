@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from shared.errors import printable
+
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, most: int = 20) -> str:
     """`rows` as aligned text: names left, numbers right, those below 10,000 with 4 digits; at most `most` rows."""
@@ -23,4 +25,4 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, m
 def _text(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else printable(value)

@@ -10,7 +10,7 @@ from shared.engine.forms import Form, settings_sha256
 from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
 from shared.export.files import Row, example_images, write_onnx
-from shared.files import sha256_of
+from shared.files import read_json, sha256_of
 from shared.options import resolved_config
 
 PRECISIONS = ("fp32", "fp16")
@@ -36,9 +36,9 @@ def export_bundle(
         if value not in known:
             raise InputError(option, expected=f"one of {', '.join(known)}", got=value, fix="choose one of these")
     form = form or next(iter(forms))
-    metadata = json.loads((bundle_root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    metadata = read_json(bundle_root / "configs" / "metadata.json")
     config = resolved_config()  # with the options of the run that asks for it, if there is one
-    config = config or json.loads((bundle_root / "configs" / "inference.json").read_text(encoding="utf-8"))
+    config = config or read_json(bundle_root / "configs" / "inference.json")
     image = metadata["network_data_format"]["inputs"]["image"]
     if next(network.parameters(), None) is not None:  # an optimisation has none
         load_weights(network, weights)

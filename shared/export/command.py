@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.engine.tables import format_table
-from shared.errors import InputError, report_input_errors_in_one_line
+from shared.errors import InputError, report_input_errors_in_one_line, system_faults
 from shared.places import ROOT, all_bundles
 
 if TYPE_CHECKING:  # these take seconds to import: not for --help
@@ -33,7 +33,7 @@ def bundle_folder(name: str) -> Path:
 
 
 def quantised(
-    workflow: "ConfigWorkflow", network: "nn.Module", export: "Callable[..., list[Row]]", output: Path
+    workflow: "ConfigWorkflow", network: "nn.Module", write: "Callable[..., list[Row]]", output: Path
 ) -> "list[Row]":
     """Write `output` in 8 bits, with ranges from the workflow's images; give the rows of its original in float32."""
     from shared.export.quantising import quantise, shown_images
@@ -43,7 +43,7 @@ def quantised(
     inferer = workflow.parser.get_parsed_content("inferer")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "model.onnx"
-        rows = export(source)  # which loads the weights
+        rows = write(source)  # which loads the weights
         images = shown_images(network, inferer, (item["image"] for item in workflow.dataset if "error" not in item))
         quantise(source, output, images)
     print(f"8 bits, ranges from {len(images)} images; evaluate.json --runtime onnx shows what they cost")
@@ -62,7 +62,12 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="models/model.pt of the bundle if left out")
     parser.add_argument("--output", type=Path, help="if left out, models/model[_FORM][_PRECISION].onnx in the bundle")
     parser.add_argument("--size", type=int, nargs="+", default=[], help="sides of the image that it is traced with")
-    arguments = parser.parse_args()
+    with system_faults("this command"):
+        export(parser.parse_args())
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write and compare what is asked for, and print tables of it."""
     logging.disable(logging.INFO)  # MONAI's, of every config that it reads
     bundle = bundle_folder(arguments.bundle)
 
@@ -80,14 +85,14 @@ def main() -> None:
     usual = (next(iter(forms)), "fp32")  # a name leaves these out
     parts = [part for part in (arguments.form, arguments.precision) if part and part not in usual]
     output = arguments.output or bundle / "models" / f"{'_'.join(['model', *parts])}.onnx"
-    export = partial(
+    write = partial(
         export_bundle, bundle, network, arguments.weights or bundle / "models" / "model.pt", forms,
         form=arguments.form, size=arguments.size,
     )  # fmt: skip
     if arguments.precision == "int8":
-        rows = quantised(workflow, network, export, output)
+        rows = quantised(workflow, network, write, output)
     else:
-        rows = export(output, precision=arguments.precision)
+        rows = write(output, precision=arguments.precision)
     print(format_table(rows, ["input", "difference"]), "\n")
     model = onnx.load(output)
     ops = op_support(model)

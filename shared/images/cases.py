@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from shared.errors import InputError
+from shared.files import is_visible
 from shared.images.dicom_series import is_dicom, series_of_folder
 from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image_folder
 from shared.images.passed import PassedOver
@@ -162,7 +163,7 @@ def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: Passed
     labels = {label for image, beside in LABEL_FOLDERS.items() if folder / image in entries for label in beside}
     endings = tuple(ending for kind in kinds for ending in ENDINGS_OF[kind])
     for entry in entries:
-        if entry.name.startswith("."):
+        if not is_visible(entry.name):
             passed.hidden += 1
         elif entry.is_dir() and entry.name not in labels:
             yield from _walk(entry, skipped, kinds, passed)

@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 import numpy as np
 
 from shared.errors import InputError
+from shared.files import read_json, visible_files
 from shared.images.boxes import Size, check_size, checked_box, finite_numbers
 from shared.images.layouts import image_named, part_named
 from shared.images.outlines import box_around, check_outline
-from shared.images.texts import read_json, visible_files
 
 KEYS = {"images", "annotations"}  # that every such file has
 

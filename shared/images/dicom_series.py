@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import InputError
+from shared.files import is_visible
 from shared.images.dicom_header import Header, read_header
 
 ENDINGS = (".dcm", ".ima")
@@ -92,7 +93,7 @@ def _scan(folder: Path) -> tuple[dict[str, list[DicomFile]], list[str]]:
     series: dict[str, list[DicomFile]] = {}
     damaged = []
     for entry in sorted(folder.iterdir()):
-        if not entry.is_file() or entry.name.startswith(".") or not is_dicom(entry):
+        if not entry.is_file() or not is_visible(entry.name) or not is_dicom(entry):
             continue
         try:
             file = _open(entry)

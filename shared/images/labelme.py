@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
+from shared.files import read_json, visible_files
 from shared.images.boxes import Size, check_size, check_within, finite_numbers
 from shared.images.layouts import image_named
-from shared.images.texts import read_json, visible_files
 
 CORNERS = 64  # of the polygon that stands for a circle
 FEWEST = {"polygon": 3, "rectangle": 2, "circle": 2}  # points of a shape

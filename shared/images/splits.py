@@ -7,9 +7,9 @@ from typing import TypeVar
 import numpy as np
 
 from shared.errors import InputError
+from shared.files import read_json
 from shared.images.layouts import TEST, TRAINING, VALIDATION, part_named, without_image_folder
 from shared.images.reading import without_ending
-from shared.images.texts import read_json
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from shared.engine.tables import format_table
-from shared.errors import InputError
+from shared.errors import InputError, printable
 from shared.places import all_bundles, checkout
 from shared.zoo.downloading import download
 from shared.zoo.index import Index, describe, read_index
@@ -50,7 +50,7 @@ def list_bundles(arguments: argparse.Namespace) -> None:
 
 def show(arguments: argparse.Namespace) -> None:
     entry = known_bundles(arguments.index).choose(arguments.bundle)
-    print(f"{entry['title']}\n{entry['description']}\n")
+    print(f"{printable(entry['title'])}\n{printable(entry['description'])}\n")
     facts = {
         "bundle": f"{entry['name']} {entry['version']}",
         "task": entry["task"],
@@ -61,6 +61,7 @@ def show(arguments: argparse.Namespace) -> None:
         "licences": entry["licences"]["summary"] or entry["licences"]["code"],
         "made with": ", ".join(f"{name} {version}" for name, version in entry["requirements"].items()),
     } | {f"changed in {version}": text for version, text in entry["changelog"].items()}
+    facts = {printable(name): printable(text) for name, text in facts.items()}
     width = max(map(len, facts))
     print("\n".join(f"{name.ljust(width)}  {text}" for name, text in facts.items()))
     rows = [{"metric": name, "value": value} for name, value in entry["metrics"].items()]

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import report_input_errors_in_one_line
+from shared.errors import report_input_errors_in_one_line, system_faults
 from shared.zoo.catalogue import INDEX, download_bundle, list_bundles, show, verify_archive
 from shared.zoo.publishing import DIST, make_gallery, make_own_index, make_release, pack_bundles
 
@@ -58,7 +58,5 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     report_input_errors_in_one_line()
     arguments = parser().parse_args()
-    try:
+    with system_faults("this command"):
         arguments.run(arguments)
-    except KeyboardInterrupt:
-        raise SystemExit("stopped; the same command goes on from here") from None

@@ -8,13 +8,14 @@ from types import ModuleType
 
 from shared.engine.recipe import Config
 from shared.errors import InputError
+from shared.files import visible
 
 WIDTH, INDENT = 140, 4  # of the files, in columns
 
 
 def all_recipes(root: Path) -> list[Path]:
     """The recipe.py of every bundle of the checkout `root`."""
-    return sorted((root / "bundles").glob("*/recipe.py"))
+    return visible(root, "bundles/*/recipe.py")
 
 
 def load_recipe(path: Path) -> ModuleType:

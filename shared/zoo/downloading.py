@@ -2,7 +2,9 @@
 
 import sys
 import time
+from functools import partial
 from http.client import HTTPException
+from io import RawIOBase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
@@ -10,10 +12,11 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
-from shared.errors import InputError
+from shared.errors import InputError, printable, system_faults
 from shared.files import sha256_of
 from shared.zoo.archives import unpack, writable
 from shared.zoo.index import Entry, read_index, reason, version_key
+from shared.zoo.locking import alone
 from shared.zoo.packing import read_metadata
 
 CHUNK_BYTES = 2**16
@@ -32,10 +35,18 @@ def download(
     known = read_index(index)
     entry = known.choose(wanted)
     place = writable(folder) / entry["name"]
+    waiting = partial(print, f"{place}: another download is under way; waiting for its end", file=sys.stderr)
+    with system_faults(place), alone(place.with_name(f".{place.name}.lock"), waiting):
+        _download(known.url_of(entry), entry, place, attempts=attempts, timeout=timeout, pause=pause)
+    return place
+
+
+def _download(url: str, entry: Entry, place: Path, *, attempts: int, timeout: float, pause: float) -> None:
+    """`download` from `url` to the folder `place`, while no other process does so."""
     installed = installed_version(place)
     if installed == entry["version"]:
         print(f"{place}: version {installed} is there already")
-        return place
+        return
     if installed and version_key(installed) > version_key(entry["version"]):
         raise InputError(
             place, expected=f"version {entry['version']} or older, to take its place", got=f"the newer {installed}",
@@ -43,12 +54,11 @@ def download(
         )  # fmt: skip
     archive = place.with_name(f"{entry['name']}_v{entry['version']}.zip")
     part = archive.with_name(f".{archive.name}.{entry['sha256'][:12]}.part")  # kept across calls until it is whole
-    fetch(known.url_of(entry), part, entry, attempts=attempts, timeout=timeout, pause=pause)
+    fetch(url, part, entry, attempts=attempts, timeout=timeout, pause=pause)
     try:
         install(part, entry, place, installed)
     finally:
-        part.unlink()
-    return place
+        part.unlink(missing_ok=True)
 
 
 def installed_version(place: Path) -> str | None:
@@ -72,7 +82,7 @@ def fetch(url: str, part: Path, entry: Entry, *, attempts: int, timeout: float, 
     with tqdm(total=entry["bytes"], unit="B", unit_scale=True, unit_divisor=1024, desc=entry["name"]) as bar:
         for attempt in range(attempts):
             if attempt:
-                bar.write(f"{failure}; trying again ({attempt + 1} of {attempts})", file=sys.stderr)
+                bar.write(f"{printable(failure)}; trying again ({attempt + 1} of {attempts})", file=sys.stderr)
                 time.sleep(pause * 2 ** (attempt - 1))
             resumed = part.is_file() and part.stat().st_size > 0
             try:
@@ -116,7 +126,11 @@ def install(archive: Path, entry: Entry, place: Path, installed: str | None) -> 
                 fix="do not use this file; report it to those who keep the index",
             )  # fmt: skip
         if installed is None:
-            root.rename(place)
+            try:
+                root.rename(place)
+            except OSError:
+                if installed_version(place) != entry["version"]:  # else another put it there, where nothing locks
+                    raise
             return
         kept = place.with_name(f"{place.name}_v{installed}")
         if kept.exists():
@@ -142,17 +156,25 @@ def _transfer(url: str, part: Path, total: int, timeout: float, bar: tqdm) -> No
         return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with urlopen(Request(url, headers=headers), timeout=timeout) as answer:
-        if have and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            file = part.open("ab")
-        else:
-            have, file = 0, part.open("wb")
+        if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            have = 0
+        with system_faults(part):
+            file = part.open("ab" if have else "wb", buffering=0)
         bar.reset(total)
         bar.update(have)
         with file:
             while have <= total and (chunk := answer.read1(CHUNK_BYTES)):
-                file.write(chunk)
+                with system_faults(part):  # no fault of the network, that another try would mend
+                    _write(file, chunk)
                 have += len(chunk)
                 bar.update(len(chunk))
+
+
+def _write(file: RawIOBase, chunk: bytes) -> None:
+    """All of `chunk`: a disk that is nearly full takes a part of it first."""
+    left = memoryview(chunk)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _unreachable(url: str, failure: str) -> InputError:

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 from PIL import Image
 
+from shared.errors import InputError, one_line
+from shared.files import read_text
 from shared.zoo.archives import checked_members
 from shared.zoo.cards import Card, read_card
 from shared.zoo.index import Entry, IndexFile, archive_root
@@ -27,12 +29,12 @@ def gallery(index: IndexFile, archives: Path) -> str:
         newest.setdefault(entry["name"], entry)
     articles = [_article(entry, archives / unquote(entry["url"]).split("/")[-1]) for entry in newest.values()]
     count = f"{len(articles)} bundle{'s' * (len(articles) != 1)}"
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(count=count, articles="\n".join(articles))
+    return Template(read_text(PAGE)).substitute(count=count, articles="\n".join(articles))
 
 
 def _article(entry: Entry, archive: Path) -> str:
     root = archive_root(archive)
-    card = read_card((root / "docs" / "README.md").read_text(encoding="utf-8"))
+    card = read_card(read_text(root / "docs" / "README.md"))
     size = f"{entry['bytes'] / 2**20:.1f} MiB"
     facts = {
         "Task": escape(entry["task"]),
@@ -64,10 +66,15 @@ def _picture(root: zipfile.Path, archive: Path, card: Card) -> str:
     name = f"{root.name}/docs/{PurePosixPath(card.picture)}"
     if not card.picture or name not in names:
         return ""
-    with zipfile.ZipFile(archive) as content, content.open(name) as file, Image.open(file) as image:
-        image.thumbnail((WIDTH, HEIGHT))
-        small = io.BytesIO()
-        image.convert("RGB").save(small, "WEBP", quality=80)
+    small = io.BytesIO()
+    try:
+        with zipfile.ZipFile(archive) as content, content.open(name) as file, Image.open(file) as image:
+            image.thumbnail((WIDTH, HEIGHT))
+            image.convert("RGB").save(small, "WEBP", quality=80)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{archive}/{name}", expected="a picture", got=one_line(error), fix="replace it, then pack again"
+        ) from error
     data = base64.b64encode(small.getvalue()).decode()
     return f'<img src="data:image/webp;base64,{data}" alt="{escape(card.alt)}">'
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared.errors import InputError, report_input_errors_in_one_line
-from shared.files import write_atomically
+from shared.files import parsed_json, read_text, write_atomically
 from shared.zoo.bundle_table import HEAD, bundle_row
 from shared.zoo.card_blocks import NEEDED, card_blocks
 from shared.zoo.configs import all_recipes, as_json, load_recipe
@@ -40,7 +40,10 @@ def generated(root: Path) -> Iterator[Made | InputError]:
     readme = root / "README.md"
     try:
         if len(rows) == len(recipes):
-            yield readme, fill_blocks(_text(readme), {"bundles": "\n".join([HEAD, *rows])}, readme, needed=["bundles"])
+            yield (
+                readme,
+                fill_blocks(read_text(readme), {"bundles": "\n".join([HEAD, *rows])}, readme, needed=["bundles"]),
+            )
     except InputError as error:
         yield error
 
@@ -52,11 +55,11 @@ def bundle_files(bundle: Path, required: dict[str, str]) -> Iterator[Made]:
     for name, config in configs.items():
         yield bundle / "configs" / f"{name}.json", as_json(config)
     path, card = bundle / "configs" / "metadata.json", bundle / "docs" / "README.md"
-    described = with_versions(_text(path), required, path)
+    described = with_versions(read_text(path), required, path)
     yield path, described
-    metadata = json.loads(described)
+    metadata = parsed_json(described, path)
     blocks = card_blocks(bundle.name, configs["inference"], getattr(recipe, "OPTIONS", {}), metadata)
-    text = fill_blocks(_text(card), blocks, card, needed=NEEDED)
+    text = fill_blocks(read_text(card), blocks, card, needed=NEEDED)
     yield card, fill_figures(text, metadata["eval_metrics"], card)
 
 
@@ -87,18 +90,11 @@ def faults(root: Path) -> list[str]:
 
 
 def _differs(path: Path, text: str) -> bool:
-    return not path.is_file() or _text(path) != text
+    return not path.is_file() or read_text(path) != text
 
 
 def _write_text(path: Path, text: str) -> Path:
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(path, expected="a text file", got=error.strerror, fix="write it") from error
 
 
 def main(root: Path = ROOT) -> None:

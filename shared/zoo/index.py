@@ -1,12 +1,12 @@
 """The index of the zoo, model_zoo.json: what there is, where, and with which checksum."""
 
 import difflib
-import json
 import os
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.error import URLError
@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import urlopen
 
 from shared.errors import InputError
-from shared.files import sha256_of
+from shared.files import decoded, parsed_json, read_text, sha256_of
 from shared.zoo.archives import Folder, check_contents, check_files, checked_members, name_and_version
 from shared.zoo.cards import read_card
 from shared.zoo.packing import read_metadata
@@ -60,7 +60,10 @@ class Index:
 
     def url_of(self, entry: Entry) -> str:
         """Absolute. Raises InputError for what is no http, https or file, and for local files out of a remote index."""
-        url = urljoin(self.source, entry["url"])
+        try:
+            url = urljoin(self.source, entry["url"])
+        except ValueError as error:  # such as http://[
+            raise InputError(entry["url"], expected="an address", got=error, fix="do not use this index") from error
         scheme, own = urlsplit(url).scheme, urlsplit(self.source).scheme
         if scheme not in SCHEMES or (scheme == "file" and own != "file"):
             raise InputError(
@@ -74,8 +77,8 @@ def describe(root: Folder) -> Entry:
     check_files(root)
     metadata = read_metadata(root / "configs" / "metadata.json")
     check_schema(metadata, METADATA_SCHEMA, root / "configs" / "metadata.json")
-    card = read_card((root / "docs" / "README.md").read_text(encoding="utf-8"))
-    licence = (root / "LICENSE").read_text(encoding="utf-8")
+    card = read_card(read_text(root / "docs" / "README.md"))
+    licence = read_text(root / "LICENSE")
     entry = {
         "name": root.name,
         "version": metadata["version"],
@@ -85,8 +88,8 @@ def describe(root: Folder) -> Entry:
         "description": metadata["description"],
         "metrics": metadata["eval_metrics"],
         "licences": {
-            "code": "Apache-2.0" if "Apache License" in licence else licence.strip().splitlines()[0],
-            "data": (root / "docs" / "data_license.txt").read_text(encoding="utf-8").strip(),
+            "code": "Apache-2.0" if "Apache License" in licence else next(iter(licence.strip().splitlines()), "none"),
+            "data": read_text(root / "docs" / "data_license.txt").strip(),
             "summary": card.licence,
         },
         "requirements": made_with(metadata),
@@ -123,17 +126,22 @@ def make_index(archives: Iterable[Path], place: Path, base_url: str = "") -> Ind
 
 def read_index(source: str | Path) -> Index:
     """Read model_zoo.json from a file or an address. Raises InputError where there is none, or it is none."""
-    url = str(source)
-    if urlsplit(url).scheme not in SCHEMES:
-        path = Path(source).expanduser().resolve()
-        url = (path / "model_zoo.json" if path.is_dir() else path).as_uri()
     try:
+        url = _url_of_index(source)
         with urlopen(url, timeout=30) as answer:
-            content = json.loads(answer.read(MOST_INDEX_BYTES))
-    except (OSError, ValueError) as error:
+            content = answer.read(MOST_INDEX_BYTES)
+    except (OSError, ValueError, RuntimeError, HTTPException) as error:  # RuntimeError: ~ of somebody unknown
         raise InputError(source, expected="an index, model_zoo.json", got=reason(error), fix="check --index") from error
-    check_schema(content, INDEX_SCHEMA, source)
-    return Index(_sorted(content["bundles"]), url)
+    index = parsed_json(decoded(content, source), source)
+    check_schema(index, INDEX_SCHEMA, source)
+    return Index(_sorted(index["bundles"]), url)
+
+
+def _url_of_index(source: str | Path) -> str:
+    if urlsplit(str(source)).scheme in SCHEMES:
+        return str(source)
+    path = Path(source).expanduser().resolve()
+    return (path / "model_zoo.json" if path.is_dir() else path).as_uri()
 
 
 def reason(error: Exception) -> str:
@@ -144,7 +152,7 @@ def reason(error: Exception) -> str:
 
 def version_key(version: str) -> tuple[int, ...]:
     """For comparing: 0.10.0 is newer than 0.9.0."""
-    if not re.fullmatch(r"\d+(\.\d+)*", version):
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})*", version):
         raise InputError("version", expected="numbers such as 0.1.0", got=version, fix="correct it")
     return tuple(int(part) for part in version.split("."))
 

@@ -9,8 +9,10 @@ from collections.abc import Collection, Mapping
 
 from shared.errors import InputError
 
-BLOCK = re.compile(r"(?P<begin><!-- generated: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-FIGURE = re.compile(r"-?\d+(?:\.(?P<decimals>\d+))?<!--(?!other)(?P<name>\w+)-->")
+BLOCK = re.compile(
+    r"(?P<begin><!-- generated: (?P<name>\w+) -->\n)(?:(?!<!-- generated:).)*?(?P<end><!-- end -->)", re.DOTALL
+)
+FIGURE = re.compile(r"(?<!\d)-?\d+(?:\.(?P<decimals>\d+))?<!--(?!other)(?P<name>\w+)-->")
 OTHER = "<!--other-->"
 MARK = re.compile(r"<!--(?!other)(?P<name>\w+)-->")
 

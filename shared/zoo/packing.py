@@ -1,13 +1,12 @@
 """One zip a bundle, which runs alone: same input, same bytes, on every machine."""
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InputError
-from shared.files import write_atomically
+from shared.errors import InputError, system_faults
+from shared.files import read_json, visible, write_atomically
 from shared.version import package_files
 from shared.zoo.archives import Folder, check_files, writable
 from shared.zoo.requirements import check_agreement, pinned, pins_text
@@ -23,10 +22,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from shared.errors import interruptible
 from shared.export.command import main
 
 if __name__ == "__main__":
-    main()
+    with interruptible():
+        main()
 '''
 
 
@@ -46,7 +47,9 @@ def pack(bundle: Path, output_dir: Path, *, onnx: bool = False) -> Path:
                 info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix: a plain file, rw-r--r--
                 archive.writestr(info, content if isinstance(content, bytes) else content.read_bytes())
 
-    return write_atomically(writable(output_dir) / f"{bundle.name}_v{version}.zip", write)
+    path = writable(output_dir) / f"{bundle.name}_v{version}.zip"
+    with system_faults(path):
+        return write_atomically(path, write)
 
 
 def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | bytes]:
@@ -71,15 +74,12 @@ def archive_contents(bundle: Path, *, onnx: bool = False) -> dict[str, Path | by
 def left_out(bundle: Path) -> list[str]:
     """What is in the bundle's folder and is not packed, by name: results, above all. Its recipe is in its configs."""
     known = (*PARTS, "recipe.py", "__pycache__")
-    return sorted(path.name for path in bundle.iterdir() if path.name not in known)
+    return sorted(path.name for path in visible(bundle) if path.name not in known)
 
 
 def read_metadata(path: Folder) -> dict[str, Any]:
     """metadata.json, from a folder or out of an archive (zipfile.Path)."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(path, expected="metadata in JSON", got=error, fix="correct the file") from error
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("version"), str):
         raise InputError(path, expected="a version, as text", got="none", fix='add "version": "0.1.0"')
     return content
@@ -88,10 +88,9 @@ def read_metadata(path: Folder) -> dict[str, Any]:
 def _own_files(bundle: Path, *, onnx: bool) -> Iterator[tuple[str, Path]]:
     for part in PARTS:
         top = bundle / part
-        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+        for path in visible(top, "**/*") if top.is_dir() else [top]:
             name = path.relative_to(bundle)
             if path.is_symlink():
                 raise InputError(path, expected="a file", got="a link", fix="put the file itself there")
-            hidden = any(n.startswith((".", "__pycache__")) for n in name.parts)
-            if path.is_file() and not hidden and (onnx or path.suffix != ".onnx"):
+            if path.is_file() and "__pycache__" not in name.parts and (onnx or path.suffix != ".onnx"):
                 yield name.as_posix(), path

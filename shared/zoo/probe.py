@@ -19,7 +19,7 @@ KINDS = {"inference": "infer", "evaluate": "infer", "train": "train"}
 def weights(root: Path) -> str:
     """Every models/*.pt loads as tensors alone, and all of them are finite."""
     count = 0
-    for path in sorted((root / "models").glob("*.pt")):
+    for path in sorted((root / "models").glob("[!.]*.pt")):  # no hidden ones
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name, tensor in state.items():
             if not isinstance(tensor, torch.Tensor):

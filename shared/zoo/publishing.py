@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shared.engine.tables import format_table
 from shared.errors import InputError
-from shared.files import sha256_of, write_json
+from shared.files import sha256_of, visible, write_json
 from shared.places import all_bundles, checkout
 from shared.zoo.archives import writable
 from shared.zoo.index import Index, make_index
@@ -32,7 +32,7 @@ def pack_bundles(arguments: argparse.Namespace) -> None:
 def make_own_index(arguments: argparse.Namespace) -> None:
     _pack(all_bundles(), arguments.dir, onnx=arguments.onnx)
     output = arguments.output.resolve()
-    index = make_index(sorted(arguments.dir.resolve().glob("*.zip")), output.parent, arguments.base_url)
+    index = make_index(visible(arguments.dir.resolve(), "*.zip"), output.parent, arguments.base_url)
     print(f"{write_json(output, index)}: {len(index['bundles'])} archives")
 
 
@@ -40,7 +40,7 @@ def make_gallery(arguments: argparse.Namespace) -> None:
     from shared.zoo.gallery import gallery
     from shared.zoo.release import write_text
 
-    archives = sorted(arguments.dir.resolve().glob("*.zip"))
+    archives = visible(arguments.dir.resolve(), "*.zip")
     if not archives:
         raise InputError(arguments.dir, expected="archives", got="none", fix="run the command pack --all first")
     output = (arguments.output or arguments.dir / "gallery.html").resolve()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import InputError
-from shared.files import sha256_of, write_atomically, write_json
+from shared.files import read_text, sha256_of, visible, write_atomically, write_json
 from shared.zoo.archives import writable
 from shared.zoo.gallery import gallery
 from shared.zoo.index import IndexFile, make_index
@@ -31,7 +31,7 @@ def make_release(
     files = [
         *archives,
         write_json(folder / "model_zoo.json", index),
-        write_text(folder / INDEX_SCHEMA.name, INDEX_SCHEMA.read_text(encoding="utf-8")),
+        write_text(folder / INDEX_SCHEMA.name, read_text(INDEX_SCHEMA)),
         write_text(folder / "gallery.html", gallery(index, folder)),
         write_text(folder / "RELEASE_NOTES.md", notes(index, tag, repo, signed=key is not None)),
     ]
@@ -39,7 +39,7 @@ def make_release(
     files.append(write_text(folder / SUMS, sums))
     if key:
         files.append(sign(folder / SUMS, key))
-    stray = {path.name for path in folder.iterdir()} - {path.name for path in files}
+    stray = {path.name for path in visible(folder)} - {path.name for path in files}
     if stray:
         raise InputError(
             folder, expected="nothing but this release", got=", ".join(sorted(stray)), fix="remove it, or choose --dir"

@@ -1,6 +1,5 @@
 """What an archive requires: the run-time dependencies of pyproject.toml, at the versions of constraints.txt."""
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError
+from shared.files import parsed_json, read_text
 
 PIN = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[^\s;#]+)")
 
@@ -19,9 +19,9 @@ def pinned(root: Path) -> dict[str, str]:
     """
     project, constraints = root / "pyproject.toml", root / "constraints.txt"
     try:
-        dependencies = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-        versions = parse_pins(constraints.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError) as error:
+        dependencies = tomllib.loads(read_text(project))["project"]["dependencies"]
+        versions = parse_pins(read_text(constraints))
+    except (tomllib.TOMLDecodeError, KeyError) as error:
         raise InputError(
             root,
             expected="a checkout, with pyproject.toml and constraints.txt",
@@ -63,7 +63,7 @@ def with_versions(text: str, required: Mapping[str, str], where: object) -> str:
     """
     keys = {"monai": "monai_version", "torch": "pytorch_version", "numpy": "numpy_version"}
     versions = {canonical(name): version for name, version in required.items()}
-    for name in made_with(json.loads(text)):
+    for name in made_with(parsed_json(text, where)):
         if canonical(name) not in versions:
             raise InputError(where, expected="packages of pyproject.toml", got=name, fix="add it there, or remove it")
         key = re.escape(keys.get(name, name))

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from shared.errors import InputError
-from shared.files import sha256_of
+from shared.files import is_visible, read_text, sha256_of
 from shared.zoo.archives import check_files, checked_members, name_and_version, unpack
 from shared.zoo.index import archive_root, describe, read_index
 from shared.zoo.packing import read_metadata
@@ -74,7 +74,8 @@ def _hash(archive: Path, sha256: str | None, index: str | Path | None) -> str:
 def _files(archive: Path) -> str:
     root = archive_root(archive)
     check_files(root)
-    if not (root / "shared" / "__init__.py").is_file() or not any((root / "sample_data").iterdir()):
+    samples = [path.name for path in (root / "sample_data").iterdir() if is_visible(path.name)]
+    if not (root / "shared" / "__init__.py").is_file() or not samples:
         raise InputError(archive, expected="shared/ and sample_data/", got="none", fix="pack it again")
     return "configs, weights, card, samples, licences, shared/"
 
@@ -95,7 +96,7 @@ def _requirements(archive: Path) -> str:
     listed = root / "requirements.txt"
     if not listed.is_file():
         raise InputError(archive, expected="the file requirements.txt", got="none", fix="pack it again")
-    required = parse_pins(listed.read_text(encoding="utf-8"))
+    required = parse_pins(read_text(listed))
     check_agreement(read_metadata(root / "configs" / "metadata.json"), required, archive)
     return f"{len(required)} packages, in the versions of metadata.json"
 

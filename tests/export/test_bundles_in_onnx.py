@@ -13,6 +13,7 @@ import torch
 from monai.bundle import ckpt_export
 from PIL import Image
 
+from shared.errors import InputError
 from shared.export.command import main
 from shared.export.runtime import CPU
 from shared.files import read_table
@@ -44,6 +45,12 @@ def test_results_are_those_of_torch(
     for name in names[0]:
         if not name.startswith("overlays/") and not name.endswith("figure.png"):
             assert_alike(content(ours / name), content(theirs / name), name)
+
+
+def test_a_path_that_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["export_onnx.py", "x" * 300])
+    with pytest.raises(InputError, match=r"x: expected files that can be read [^\n]+, got File name too long; check"):
+        main()
 
 
 def content(path: Path) -> Any:

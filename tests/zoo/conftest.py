@@ -1,6 +1,9 @@
 """A checkout of a few files with one bundle, made anew for each test, and a web server that misbehaves on demand."""
 
 import json
+import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,7 +17,11 @@ from PIL import Image
 from shared.files import write_json
 from shared.zoo.index import make_index
 from shared.zoo.packing import pack
+from tests.running import environment_of
 
+ROOT = Path(__file__).parents[2]
+Zoo = Callable[..., subprocess.CompletedProcess]
+StartZoo = Callable[..., subprocess.Popen]
 NAME = "spot_xr_segmentation"
 CARD = """# Spots
 
@@ -114,6 +121,43 @@ def publish(bundle: Path, tmp_path: Path) -> Callable[..., Path]:
         return write_json(folder / "model_zoo.json", make_index(sorted(folder.glob("*.zip")), folder))
 
     return pack_and_index
+
+
+@pytest.fixture
+def start_zoo(checkout: Path, tmp_path: Path) -> StartZoo:
+    """Start scripts/zoo.py in a checkout whose shared/ is this one's, with the small bundle alone."""
+    shutil.rmtree(checkout / "shared")
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("shared", "monai_bundle_zoo"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
+    (checkout / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "zoo.py", checkout / "scripts")
+    for path in (checkout / "bundles" / NAME / "configs").glob("[ite]*.json"):
+        path.write_text('{"network_def": {"_target_": "shared.files.read_table"}}', encoding="utf-8")
+    metadata = checkout / "bundles" / NAME / "configs" / "metadata.json"
+    (tmp_path / "cwd").mkdir()
+    assert "scikit-image" in metadata.read_text(encoding="utf-8")
+
+    def start(*arguments: object, **options: Any) -> subprocess.Popen:
+        command = [sys.executable, str(checkout / "scripts" / "zoo.py"), *map(str, arguments)]
+        options["env"] = environment_of(checkout) | options.get("env", {})
+        return subprocess.Popen(
+            command, cwd=tmp_path / "cwd", text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+        )
+
+    return start
+
+
+@pytest.fixture
+def zoo(start_zoo: StartZoo) -> Zoo:
+    """As `start_zoo`, and wait for its end."""
+
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
+        process = start_zoo(*arguments, **options)
+        stdout, stderr = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    return run
 
 
 class Server(ThreadingHTTPServer):

@@ -2,43 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.running import assert_ended_with_a_line, environment_of
-from tests.zoo.conftest import NAME, Server
-
-ROOT = Path(__file__).parents[2]
-Zoo = Callable[..., subprocess.CompletedProcess]
-
-
-@pytest.fixture
-def zoo(checkout: Path, tmp_path: Path) -> Zoo:
-    """Run scripts/zoo.py in a checkout whose shared/ is this one's, with the small bundle alone."""
-    shutil.rmtree(checkout / "shared")
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("shared", "monai_bundle_zoo"):
-        shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
-    (checkout / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / "zoo.py", checkout / "scripts")
-    for path in (checkout / "bundles" / NAME / "configs").glob("[ite]*.json"):
-        path.write_text('{"network_def": {"_target_": "shared.files.read_table"}}', encoding="utf-8")
-    metadata = checkout / "bundles" / NAME / "configs" / "metadata.json"
-    (tmp_path / "cwd").mkdir()
-    assert "scikit-image" in metadata.read_text(encoding="utf-8")
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(checkout / "scripts" / "zoo.py"), *map(str, arguments)]
-        environment = environment_of(checkout)
-        return subprocess.run(
-            command, cwd=tmp_path / "cwd", env=environment, capture_output=True, text=True, check=False
-        )
-
-    return run
+from tests.running import assert_ended_with_a_line
+from tests.zoo.conftest import NAME, Server, Zoo
 
 
 def test_from_packing_to_running_every_command_does_what_it_says(zoo: Zoo, checkout: Path, tmp_path: Path) -> None:

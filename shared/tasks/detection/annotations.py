@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import InputError, one_line
+from shared.files import visible_files
 from shared.images.boxes import checked_box, has_area, picture_size
 from shared.images.coco import coco_files, open_coco
 from shared.images.labelme import labelme_files, labelme_image, labelme_shapes
 from shared.images.layouts import case_of
 from shared.images.reading import RASTER_ENDINGS
-from shared.images.texts import visible_files
 from shared.tasks.detection.boxed import BoxedImage, BoxedObject
 from shared.tasks.detection.voc import is_voc, read_voc
 from shared.tasks.detection.yolo import is_yolo, read_yolo

@@ -13,9 +13,9 @@ from monai.transforms import MapTransform
 from torch import Tensor
 
 from shared.errors import InputError
+from shared.files import read_text
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.images.splits import choose_part, several_parts, split_by_name
-from shared.images.texts import read_text
 from shared.tasks.detection.annotations import read_boxes
 from shared.tasks.detection.boxed import BoxedImage
 from shared.tasks.detection.metrics import CROWD, NOTHING

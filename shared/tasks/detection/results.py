@@ -15,7 +15,7 @@ from shared.engine.cases import Figures, summary_files
 from shared.engine.drawing import overlay_path
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
-from shared.files import write_atomically, write_json
+from shared.files import read_json, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -125,7 +125,7 @@ class DetectionWriter(DetectionTask):
         if not (path.is_file() and overlay_path(self.output_dir, case["case"]).is_file()):
             return None
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             return counts_of(content["labels"], content["scores"], self.class_names, self.threshold)
         except (ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
@@ -138,7 +138,7 @@ class DetectionWriter(DetectionTask):
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         results = []
         for case in (row["case"] for row in rows if row["status"] == "ok" and self._file(row["case"]).is_file()):
-            content = json.loads(self._file(case).read_text(encoding="utf-8"))
+            content = read_json(self._file(case))
             for (x1, y1, x2, y2), label, score in zip(content["boxes"], content["labels"], content["scores"]):
                 box = [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)]
                 category = self.class_names.index(label) + 1

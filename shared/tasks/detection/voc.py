@@ -5,9 +5,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from shared.errors import InputError, one_line
+from shared.files import visible_files
 from shared.images.boxes import Size, check_size, checked_box, picture_size
 from shared.images.layouts import case_of, image_named
-from shared.images.texts import visible_files
 from shared.tasks.detection.boxed import BoxedImage, BoxedObject
 
 Element = ElementTree.Element

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shared.errors import InputError
+from shared.files import read_text, visible_files
 from shared.images.boxes import box_in_order, check_seen, finite_numbers, picture_size
 from shared.images.layouts import case_of
 from shared.images.reading import RASTER_ENDINGS, without_ending
-from shared.images.texts import read_text, visible_files
 from shared.tasks.detection.boxed import BoxedImage, BoxedObject
 from shared.tasks.detection.yolo_sets import class_names, listed_images, names_file
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import InputError, one_line
+from shared.files import read_text, visible_files
 from shared.images.layouts import TEST, TRAINING, VALIDATION
 from shared.images.reading import RASTER_ENDINGS
-from shared.images.texts import read_text, visible_files
 
 NAMES_FILES = ("classes.txt", "obj.names", "labels/classes.txt", "data.yaml", "dataset.yaml")
 KEYS = {"train": TRAINING, "val": VALIDATION, "valid": VALIDATION, "test": TEST}  # of data.yaml

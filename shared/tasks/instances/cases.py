@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError
+from shared.files import visible_files
 from shared.images.boxes import Size
 from shared.images.cases import Case, find_labelled_cases
 from shared.images.coco import CocoFile, coco_files, open_coco
@@ -12,7 +13,6 @@ from shared.images.labelme import labelme_files, labelme_image, labelme_shapes
 from shared.images.layouts import case_of, labelled_folders, without_image_folder
 from shared.images.reading import RASTER_ENDINGS, read_image, without_ending
 from shared.images.splits import choose_part, several_parts, split_by_name
-from shared.images.texts import visible_files
 from shared.tasks.instances.masks import as_ids
 
 SEPARATOR = "#"  # between a COCO file and the id of one of its images, in a case's "label"

@@ -15,7 +15,7 @@ from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.errors import InputError
-from shared.files import read_table, write_atomically, write_json
+from shared.files import read_json, read_table, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -144,7 +144,7 @@ class InstanceWriter:
 
     def _stored(self, case: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
         ids = read_image(self._file(case, "png"), as_ids=True).values[0].astype(np.int32)
-        return ids, json.loads(self._file(case, "json").read_text(encoding="utf-8"))["instances"]
+        return ids, read_json(self._file(case, "json"))["instances"]
 
     def _file(self, case: str, ending: str) -> Path:
         return self.output_dir / f"{case}.{ending}"

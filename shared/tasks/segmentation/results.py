@@ -60,8 +60,8 @@ class Segmented:
         if max(image_mm / 2, found_mm) <= largest_mm:
             return ""
         return (
-            f"{self.image.path}: expected a crop of at most {2 * largest_mm:g} mm around one structure, got {image_mm:.0f}"
-            f" mm, with an answer over {found_mm:.0f} mm; it may be wrong: crop the image"
+            f"{self.image.path}: expected a crop of at most {2 * largest_mm:g} mm around one structure, "
+            f"got {image_mm:.0f} mm, with an answer over {found_mm:.0f} mm; it may be wrong: crop the image"
         )
 
     def save(self, folder: str | Path) -> None:
