@@ -15,7 +15,7 @@ from shared.engine.inferers import AutocastInferer
 from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
 from shared.tasks.registration.losses import RegistrationLoss
-from shared.tasks.registration.optimising import descend
+from shared.tasks.registration.optimising import descend, lowest
 
 
 class RegistrationInferer(Inferer):
@@ -24,7 +24,8 @@ class RegistrationInferer(Inferer):
     A third channel of a pair is 1 where the moving image is, and 0 elsewhere, which counts for nothing in refinement.
     refine_steps: of gradient descent (Adam) on the velocity field, from that of the network, under `loss`.
     learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
-    the network's velocity, which knows of labels what the images do not show.
+    the network's velocity, which knows of labels what the images do not show. Of a pair whose moving image is a part
+    it starts from no movement where that is the better.
     with_inverse: give (B, 2 D, *S), from fixed to moving and back. bfloat16: let the network compute in it where it is
     native.
     Refining and the way back need a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
@@ -66,16 +67,22 @@ class RegistrationInferer(Inferer):
         return torch.cat([displacement, network.displacement(-velocity, size)], dim=1)
 
     def _refined(self, found: Mapping[str, Tensor], pair: Tensor, inside: Tensor, network: VoxelMorph) -> Tensor:
-        start = found["velocity"].detach()
-        velocity = start.clone().requires_grad_()
         batch = {"image": pair, **({"inside": inside} if inside.shape[1] else {})}
         if "guide" in found:
             batch["maps"] = torch.cat([x.softmax(dim=1)[:, 1:] for x in found["guide"].detach().chunk(2, dim=1)], dim=1)
 
-        def loss() -> Tensor:
+        def unlikeness(velocity: Tensor) -> Tensor:
             ways = {"there": velocity, "back": -velocity}
             registered = {way: network.displacement(v, pair.shape[2:]) for way, v in ways.items()}
-            return self.loss({"velocity": velocity, **registered}, batch) + self.anchor * F.mse_loss(velocity, start)
+            return self.loss({"velocity": velocity, **registered}, batch)
+
+        start = found["velocity"].detach()
+        if "inside" in batch:  # what a network makes of a part may be worse than nothing
+            start = lowest(unlikeness, start, torch.zeros_like(start))
+        velocity = start.clone().requires_grad_()
+
+        def loss() -> Tensor:
+            return unlikeness(velocity) + self.anchor * F.mse_loss(velocity, start)
 
         descend(loss, [velocity], steps=self.refine_steps, learning_rate=self.learning_rate)
         return velocity.detach()

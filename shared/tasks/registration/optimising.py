@@ -85,8 +85,10 @@ class CoarseToFine(nn.Module):
             velocity = self.start.velocity(pair[:, :2])
         for level in self.levels[str(len(size))]:
             images = resize(pair, [max(2, s // level.image_stride) for s in size])
-            start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size])
-            velocity = start.detach().requires_grad_()
+            start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size]).detach()
+            if images.shape[1] > 2:  # what a network makes of a part may be worse than nothing
+                start = lowest(partial(self._loss, images=images, window=level.window), start, torch.zeros_like(start))
+            velocity = start.requires_grad_()
             loss = partial(self._loss, velocity, images, level.window)
             descend(
                 loss, [velocity], steps=level.steps, learning_rate=level.learning_rate,
@@ -183,6 +185,12 @@ class Nodeo(nn.Module):
         descend(loss, network.parameters(), steps=self.steps, learning_rate=self.learning_rate, amsgrad=True)
         with torch.no_grad():
             return displacement()
+
+
+@torch.no_grad()
+def lowest(loss: Callable[[Tensor], Tensor], *candidates: Tensor) -> Tensor:
+    """The one of `candidates` whose loss is the lowest, the first of equal ones."""
+    return min(candidates, key=lambda candidate: float(loss(candidate)))
 
 
 @torch.enable_grad()
