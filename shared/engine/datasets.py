@@ -9,7 +9,7 @@ from monai.data import CacheDataset, Dataset, list_data_collate
 
 from shared.errors import input_error_behind, unforeseen
 from shared.images.file import ImageFile
-from shared.images.reading import read_image
+from shared.images.reading import read_ids, read_image
 
 
 class SerialCacheDataset(CacheDataset):
@@ -77,8 +77,10 @@ class CaseDataset(Dataset):
 
 
 def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:
-    """`image`, read if it is a path (see `read_image`)."""
-    return image if isinstance(image, ImageFile) else read_image(image, as_ids=as_ids)
+    """`image`, read if it is a path (see `read_image`, and with `as_ids` `read_ids`)."""
+    if isinstance(image, ImageFile):
+        return image
+    return read_ids(image) if as_ids else read_image(image)
 
 
 def opened_files(case: Mapping[str, Any], keys: Sequence[str] = FILES) -> dict[str, ImageFile]:

@@ -11,8 +11,9 @@ from torch import Tensor
 from shared.errors import InputError
 from shared.spatial.warping import resize, warp
 from shared.tasks.registration.fields import diffusion
-from shared.tasks.registration.losses import RegistrationLoss, similarity_named, soft_dice_loss
+from shared.tasks.registration.losses import RegistrationLoss, soft_dice_loss
 from shared.tasks.registration.ncc import ncc_loss
+from shared.tasks.registration.similarity import similarity_named
 
 SIZES = [(9, 12), (7, 8, 6)]
 

@@ -14,14 +14,12 @@ from scipy import ndimage
 from shared.engine.datasets import opened_files
 from shared.errors import InputError
 from shared.images.reading import read_image
-from shared.spatial.itk import matrix_of_grid, resample
+from shared.spatial.itk import matrix_of, matrix_of_grid, resample, transform_of
 from shared.tasks.registration.transforms import (
     ReadPaird,
     ReadSubjectd,
     align,
     image_for_itk,
-    matrix_of,
-    transform_of,
     working_grid,
 )
 
