@@ -15,10 +15,10 @@ from shared.engine.datasets import opened_files
 from shared.errors import InputError
 from shared.images.reading import read_image
 from shared.spatial.itk import matrix_of, matrix_of_grid, resample, transform_of
+from shared.tasks.registration.alignment import align
 from shared.tasks.registration.transforms import (
     ReadPaird,
     ReadSubjectd,
-    align,
     image_for_itk,
     working_grid,
 )
@@ -282,6 +282,21 @@ def test_where_the_moving_image_is_a_part_it_is_told_which(tmp_path: Path) -> No
     assert "inside" not in ReadPaird()(part_of(tmp_path, 0))
     larger = part_of(tmp_path, 8)
     assert "inside" not in ReadPaird()({"moving": larger["fixed"], "fixed": larger["moving"]})
+
+
+@pytest.mark.parametrize("alignment", ["rigid", "affine"])
+def test_a_part_that_lies_where_it_belongs_stays_there(tmp_path: Path, alignment: str) -> None:
+    """Its centre is 16 voxels from that of the whole, which is where other pairs are started from."""
+    image, affine = blobs((64, 56, 40)), np.eye(4)
+    affine[0, 3] = 32
+    fixed, moving = (
+        image_for_itk(read_image(store(tmp_path / f"{n}.nii", *stored)))
+        for n, stored in enumerate(((image,), (image[32:], affine)))
+    )
+    found = align(moving, fixed, alignment)
+    for index in ((32, 0, 0), (63, 55, 39), (40, 30, 20)):
+        point = fixed.TransformIndexToPhysicalPoint(index)
+        assert np.linalg.norm(np.subtract(found.TransformPoint(point), point)) < 0.5
 
 
 def test_images_that_share_less_than_a_twentieth_of_the_smaller_are_refused(tmp_path: Path) -> None:
