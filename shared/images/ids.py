@@ -7,7 +7,7 @@ import numpy as np
 from shared.errors import InputError
 
 LARGEST_ID = 2**31 - 1
-ROUNDING = 1e-3  # by which ids stored with a scale of float32 miss whole numbers
+ROUNDING = 1e-3  # by which ids that a tool stored as 16 bits and a scale may miss whole numbers
 
 
 def exact_ids(values: np.ndarray, path: str | Path) -> np.ndarray:
@@ -20,9 +20,10 @@ def exact_ids(values: np.ndarray, path: str | Path) -> np.ndarray:
     if values.dtype.kind == "f":
         largest = min(largest, 2 ** (np.finfo(values.dtype).nmant + 1))
         whole = np.rint(values)
-        strange = values[~(np.abs(values - whole) <= ROUNDING)]
+        with np.errstate(invalid="ignore"):  # of Inf - Inf
+            strange = values[~(np.abs(values - whole) <= ROUNDING)]
         if strange.size:
-            raise _refusal(path, "whole numbers as ids", f"{strange[0]:g} among {strange.size} others")
+            raise _refusal(path, "whole numbers as ids", f"{strange.size} others, such as {strange[0]:g}")
         values = whole
     if values.size and max(-float(values.min()), float(values.max())) > largest:
         extreme = max(values.min(), values.max(), key=lambda value: abs(float(value)))

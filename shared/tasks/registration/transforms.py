@@ -27,16 +27,11 @@ from shared.spatial.itk import (
     matrix_of_grid,
     resample,
     to_itk,
-    transform_of,
 )
+from shared.tasks.registration.alignment import ALIGNMENTS, align_in_place, extent_of
 from shared.tasks.registration.cases import IMAGES, LABELS
 from shared.tasks.registration.ids import ids_of_fixed, ids_on
 
-ALIGNMENTS = ("none", "centre", "rigid", "affine")
-# Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
-SHRINK_FACTORS, SMOOTHING_VOXELS = (4, 2, 1), (2.0, 1.0, 0.0)
-MUTUAL_INFORMATION_BINS, ITERATIONS = 32, 200
-SAMPLED_VOXELS = 50_000  # at most, in the affine stage
 LEAST_OVERLAP = 0.05  # of the smaller of two images, without which nothing can be registered
 FLOAT_IDS = 2**24  # up to which float32 holds each
 LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
@@ -82,7 +77,7 @@ class ReadPaird(Transform):
         grid = working_grid(files["fixed"], self.pixdim)
         initial = align_in_place(moving, fixed, between(files["fixed"], files["moving"]), self.alignment)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
-        inside = from_itk(resample(_ones(moving), grid, initial, nearest=True))
+        inside = from_itk(resample(extent_of(moving), grid, initial, nearest=True))
         shared = float(inside.sum()) / min(inside.numel(), _voxels_of(moving, grid, initial))
         if float(channels[0].amin()) == float(channels[0].amax()) or shared < LEAST_OVERLAP:
             raise InputError(
@@ -193,69 +188,7 @@ def image_for_itk(file: ImageFile) -> sitk.Image:
     return to_itk(replace(file, values=gray.numpy()))
 
 
-def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:
-    """The transform that leads from points of `fixed` to points of `moving`: one of ALIGNMENTS.
-
-    "centre" moves the images' centres onto one another. The others start from that, and maximise Mattes' mutual
-    information over a Gaussian pyramid; the affine one starts from the rigid one.
-    Source: SimpleITK's ImageRegistrationMethod.
-    """
-    dims = fixed.GetDimension()
-    if alignment == "none":
-        return identity(fixed)
-    rigid = sitk.Euler2DTransform() if dims == 2 else sitk.Euler3DTransform()
-    start = sitk.CenteredTransformInitializer(fixed, moving, rigid, sitk.CenteredTransformInitializerFilter.GEOMETRY)
-    if alignment == "centre":
-        return start
-    found = _optimise(moving, fixed, start)
-    if alignment == "rigid":
-        return found
-    affine = sitk.AffineTransform(dims)
-    affine.SetCenter(found.GetCenter())
-    affine.SetMatrix(found.GetMatrix())
-    affine.SetTranslation(found.GetTranslation())
-    return _optimise(moving, fixed, affine)
-
-
-def align_in_place(moving: sitk.Image, fixed: sitk.Image, place: np.ndarray, alignment: str) -> sitk.Transform:
-    """As `align`, of slices each of which has a frame of its own.
-
-    place: (D + 1, D + 1), from points of `fixed` to points of `moving` at the same place (see `between`).
-    """
-    if np.array_equal(place, np.eye(len(place))):
-        return align(moving, fixed, alignment)
-    seen = grid_of(moving.GetSize(), np.linalg.inv(place) @ matrix_of_grid(moving))
-    placed = sitk.Image(moving)
-    placed.CopyInformation(seen)
-    return transform_of(place @ matrix_of(align(placed, fixed, alignment)))
-
-
-def _ones(image: sitk.Image) -> sitk.Image:
-    """What is 1 wherever `image` is."""
-    ones = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
-    ones.CopyInformation(image)
-    return ones
-
-
 def _voxels_of(moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> float:
     """How many voxels of `grid` the moving image would fill, which `transform` leads to."""
     shrinking = abs(np.linalg.det(matrix_of(transform)))
     return float(np.prod(moving.GetSize()) * np.prod(moving.GetSpacing()) / np.prod(grid.GetSpacing()) / shrinking)
-
-
-def _optimise(moving: sitk.Image, fixed: sitk.Image, start: sitk.Transform) -> Any:  # of the class of `start`
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(MUTUAL_INFORMATION_BINS)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(min(1.0, SAMPLED_VOXELS / np.prod(fixed.GetSize())), seed=1)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsGradientDescentLineSearch(learningRate=1.0, numberOfIterations=ITERATIONS)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel(SHRINK_FACTORS)
-    method.SetSmoothingSigmasPerLevel(SMOOTHING_VOXELS)
-    method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
-    method.SetInitialTransform(start, inPlace=False)
-    found = method.Execute(sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32))
-    while found.GetName() == "CompositeTransform":
-        found = sitk.CompositeTransform(found).GetBackTransform()
-    return found
