@@ -36,7 +36,7 @@ def running_workflow() -> Any:
     return None
 
 
-def config_files(workflow: Any) -> list[str]:
+def config_files(workflow: ConfigWorkflow) -> list[str]:
     """The files that `workflow` is made of, in order; none where MONAI's create_workflow did not make it.
 
     It keeps them nowhere, so they are read off the call of create_workflow, which every command and `load` go through.
@@ -48,7 +48,7 @@ def config_files(workflow: Any) -> list[str]:
     return []
 
 
-def check_options(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def check_options(config: Mapping[str, object], defaults: Mapping[str, object]) -> None:
     """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
 
     Raises InputError for a top-level key that no file has, or a plain value of another type than the default.
@@ -93,7 +93,7 @@ def run_settings() -> dict[str, Any]:
     return config
 
 
-def _same_kind(default: Any, value: Any) -> bool:
+def _same_kind(default: object, value: object) -> bool:
     """Whether an override may stand for a default; text and expressions may stand for anything but a plain value."""
     if isinstance(value, str) and value.startswith(("$", "@")):
         return True

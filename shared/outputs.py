@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Outputs:
         """Enter that a case is done, and what its results are made with."""
         self._append({"made_with": {case: digest}})
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _append(self, entry: Mapping[str, object]) -> None:
         path = self.folder / MANIFEST
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class Outputs:
                 yield entry
 
 
-def digest_of(settings: Any, files: Iterable[str | Path]) -> str:
+def digest_of(settings: object, files: Iterable[str | Path]) -> str:
     """A digest of what results are made with: `settings`, which JSON can hold, and the files as they are now."""
     states = [(str(Path(path).absolute()), *_state(Path(path))) for path in files]
     return hashlib.sha256(json.dumps([settings, states], default=str, sort_keys=True).encode()).hexdigest()[:16]

@@ -23,6 +23,8 @@ from shared.outputs import MANIFEST, Outputs, digest_of
 # What is reported of a case, by column; "seconds" among them stands for those of the whole case, and "message" is a
 # warning about a case that was done.
 Figures = dict[str, Any]
+Row = Mapping[str, Any]  # of the table: what is reported of a case, and what became of it
+Result = Mapping[str, Any]  # what a run gives of a case: see `CaseTask.outcome`
 COLUMNS = ("case", "status", "seconds", "message")
 MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
 
@@ -46,15 +48,15 @@ class CaseTask(Protocol):
     def finished(self, case: Case) -> Figures | None:
         """The figures of a case whose results are there already, or None where some are missing."""
 
-    def outcome(self, result: Mapping[str, Any]) -> Any:
+    def outcome(self, result: Result) -> Any:
         """The result of a case as the dataclass of the task: `result` is its data after preprocessing, network and
         postprocessing, "files" among it those of the case, by key, and "network_seconds" what the network alone took.
         """
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         """Write the results of a case, from the `result` of which `outcome` makes its dataclass."""
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         """Write what concerns all cases, after the last one."""
 
 
@@ -202,7 +204,7 @@ class CaseReport:
         if is_first_process():
             self.outputs.claim(targets, [case["case"] for case in self.cases if case["case"] not in self.rows])
 
-    def _take_finished(self, former: Mapping[str, Mapping[str, Any]]) -> None:
+    def _take_finished(self, former: Mapping[str, Row]) -> None:
         for case in self.cases:
             name = case["case"]
             same = self.outputs.made_with.get(name) == self._digests[name]

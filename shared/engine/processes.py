@@ -1,7 +1,7 @@
 """One run in several processes, as torchrun starts them: who does what, and how they bring it together."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch.distributed as dist
 
@@ -18,10 +18,10 @@ def own_share(items: Sequence[T]) -> list[T]:
     return list(items[dist.get_rank() :: dist.get_world_size()] if dist.is_initialized() else items)
 
 
-def merged(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def merged(mapping: Mapping[str, T]) -> dict[str, T]:
     """What all processes have in their mappings; waits until each has called this."""
     if not dist.is_initialized():
         return dict(mapping)
-    gathered: list[Any] = [None] * dist.get_world_size()
+    gathered: list[Mapping[str, T]] = [{}] * dist.get_world_size()
     dist.all_gather_object(gathered, dict(mapping))
     return {key: value for part in gathered for key, value in part.items()}

@@ -28,12 +28,12 @@ KEPT_BACK = {"validation_fraction": 0.15, "seed": 0}  # options of which cases a
 SPLIT = {"part": "all"} | KEPT_BACK  # and of which part is scored
 
 
-def component(target: str, **arguments: Any) -> Part:
+def component(target: str, **arguments: object) -> Part:
     """What MONAI makes by calling `target`: the name of one of its classes, or a dotted path."""
     return {"_target_": target} | arguments
 
 
-def function(target: str, **arguments: Any) -> Part:
+def function(target: str, **arguments: object) -> Part:
     """`target` itself, to be called later, with `arguments` given already."""
     return {"_target_": target, "_mode_": "callable"} | arguments
 
@@ -48,7 +48,7 @@ def _requiring_start(part: Part) -> Part:
     return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
 
 
-def compose(*transforms: Any) -> Part:
+def compose(*transforms: object) -> Part:
     return component("Compose", transforms=list(transforms))
 
 
@@ -126,12 +126,12 @@ def over_cases(
     options: Part,
     places: Part,
     network: Part,
-    preprocessing: Sequence[Any],
+    preprocessing: Sequence[object],
     cases: Part,
     report: Part,
     inference: Part,
     weights_of: str = "@network",
-    evaluator: Mapping[str, Any] | None = None,
+    evaluator: Mapping[str, object] | None = None,
 ) -> Config:
     """A config that runs over the cases of a folder.
 

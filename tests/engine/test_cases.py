@@ -1,5 +1,6 @@
 """A run over cases: bad ones are told of, the others are done, and the table is right at every moment."""
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -167,6 +168,8 @@ def test_resuming_starts_anew_where_the_image_or_the_settings_changed(
     run(setup(tmp_path, cases)[0]).finish()
     Image.fromarray(np.array([[0] * 3, [9] * 3, [9] * 3], dtype=np.uint8)).save(cases[1]["image"])
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b"]
+    os.utime(cases[2]["image"], ns=(0, 0))  # replaced by one of the same size
+    assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b", "c"]
     monkeypatch.setattr("shared.engine.cases.run_settings", lambda: {"overlap": 0.25})
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == list("abcd")
 

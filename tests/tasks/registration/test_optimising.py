@@ -100,3 +100,11 @@ def test_descending_ends_where_nothing_is_gained() -> None:
     assert 20 < taken < 500  # two units at a tenth a step, and some swinging
     assert float(x.detach()) == pytest.approx(1, abs=0.1)  # no step is longer; the best one is kept
     assert descend(lambda: (x - 1).square().sum(), [x], steps=7, learning_rate=0.1) == 7
+
+
+def test_a_gain_below_the_tolerance_is_none() -> None:
+    x = torch.zeros(1, requires_grad=True)
+    slowly = {"steps": 50, "learning_rate": 0.1, "patience": 5, "tolerance": 1e-3}
+    # A step of Adam is a tenth: 1e-4 of this loss, which thus falls for ever; five of them gain half the tolerance.
+    assert descend(lambda: 1e-3 * x.sum(), [x], **slowly) == 6  # type: ignore[arg-type]
+    assert descend(lambda: 3e-3 * x.sum(), [x], **slowly) == 50  # type: ignore[arg-type]
