@@ -108,7 +108,7 @@ def scoring(task: Part) -> Part:
 
 def _report(task: Part, **options: str | bool) -> Part:
     arguments = {"cases": "@cases", "task": task, "output_dir": "@output_dir"} | options
-    return component("shared.engine.cases.CaseReport", **arguments)
+    return component("shared.engine.report.CaseReport", **arguments)
 
 
 def case_dataset(data: str = "$@report.pending", transform: str = "@preprocessing") -> Part:
