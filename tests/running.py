@@ -106,7 +106,8 @@ def report_results(make_task: Callable[[Path], CaseTask], results: Sequence[Mapp
 
     engine = Engine(step)
     report.attach(engine)
-    engine.run([[by_case[case["case"]]] for case in report.pending], max_epochs=1)
+    if report.begin():
+        engine.run([[by_case[case["case"]]] for case in report.pending], max_epochs=1)
     report.finish()
 
 

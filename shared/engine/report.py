@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 from tqdm import tqdm
 
 from shared.engine.cases import CaseTask, Figures, Row, result_of
-from shared.engine.processes import is_first_process, merged, own_share
+from shared.engine.processes import in_first_process, is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.errors import InputError, one_line
 from shared.files import GrowingTable, read_table, write_table
@@ -33,7 +33,7 @@ class CaseReport:
     table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
     keep: rows of other cases that the table has already stay in it, before the new ones.
     A case whose results would have the place of another's, or of a summary, is done under its name and "_".
-    Before the first case InputError is raised where a result would replace a file that is not the zoo's.
+    `begin` comes before the engine runs, and `finish` after it.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class CaseReport:
         self.cases = kept_apart(found.cases, task, [table, MANIFEST])
         self.rows: dict[str, Figures] = {}
         self.started = 0.0
+        self.begun = False
         self.growing = GrowingTable(self.path, COLUMNS)
         former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
@@ -62,10 +63,19 @@ class CaseReport:
             self._take_finished(former)
         self.pending = [case for case in own_share(self.cases) if case["case"] not in self.rows]
 
+    def begin(self) -> bool:
+        """Make sure that nothing of the user's will be replaced; return whether this process has cases to run.
+
+        Every process calls it. Raises InputError as `Outputs.claim` does.
+        """
+        in_first_process(self._claim)
+        self.begun = True
+        return bool(self.pending)
+
     def attach(self, engine: Engine) -> None:
         # A bar that would be gone within two seconds is not shown at all.
         bar = tqdm(total=len(self.pending), unit="case", delay=2, disable=None)
-        engine.add_event_handler(Events.STARTED, lambda: self._claim())
+        engine.add_event_handler(Events.STARTED, lambda: self.begun or self.begin())  # for who runs the engine alone
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._start_case)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._end_case)
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
@@ -76,7 +86,6 @@ class CaseReport:
         self.rows, self.task.kept = merged(self.rows), merged(self.task.kept)
         if not is_first_process():
             return
-        self._claim()
         rows = [self.rows[case["case"]] for case in self.cases if case["case"] in self.rows]
         every = [*self.former.values(), *rows]
         write_table(self.path, every, dict.fromkeys([*COLUMNS, *(column for row in every for column in row)]))
@@ -87,9 +96,10 @@ class CaseReport:
         """Make sure that nothing of the user's is replaced, and say in the manifest what is going to be written."""
         targets = [self.path, *(self.outputs.folder / name for name in self.task.summaries)]
         targets += [self.outputs.folder / name for case in self.cases for name in self.task.targets(case["case"])]
-        self.outputs.check(targets, [path for case in self.cases for path in files_of(case)])
-        if is_first_process():
-            self.outputs.claim(targets, [case["case"] for case in self.cases if case["case"] not in self.rows])
+        inputs = [path for case in self.cases for path in files_of(case)]
+        self.outputs.claim(
+            targets, inputs=inputs, cases=[case["case"] for case in self.cases if case["case"] not in self.rows]
+        )
 
     def _take_finished(self, former: Mapping[str, Row]) -> None:
         for case in self.cases:

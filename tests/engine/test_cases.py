@@ -79,6 +79,7 @@ def spoil(*cases: Case) -> None:
 
 
 def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = (), forward: Any = None) -> CaseReport:
+    report.begin()
     dataset = CaseDataset(report.pending, Compose([ReadCased("image", spatial_dims=2)]))
     CaseEvaluator(
         device=torch.device("cpu"),
