@@ -15,11 +15,11 @@ PATHS = ("moving", "fixed", "moving_label", "fixed_label", "finetune_from")  # o
 RESOLVED = ("bundle_root", "device")  # before anything can be restored
 # Options by what their numbers, each one of a list, must be.
 POSITIVE = {
-    "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "learning_rate", "patch_size",
+    "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "patch_size",
     "roi_size", "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "ncc_window",
 }  # fmt: skip
 NOT_NEGATIVE = {
-    "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness", "smallest",
+    "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness", "smallest",
     "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives", "negatives",
 }  # fmt: skip
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1
