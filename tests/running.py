@@ -3,8 +3,10 @@
 What several tests assert is here, too.
 """
 
+import contextlib
 import importlib.util
 import json
+import multiprocessing
 import os
 import subprocess
 import tempfile
@@ -76,11 +78,13 @@ def environment_of(checkout: Path = ROOT) -> dict[str, str]:
 def in_processes(count: int, work: Callable[..., object], *arguments: Any) -> None:
     """Call `work` with `arguments` in `count` processes that share a process group, as under torchrun.
 
-    work: a function of a module, not one made in a function; it and its arguments are pickled.
+    work: a function of a module, not one made in a function; it and its arguments are pickled. The processes are forked
+    from one that has imported what takes seconds, and has run nothing.
     """
+    multiprocessing.set_forkserver_preload(["monai.bundle", "monai.engines", "nibabel", "SimpleITK", "tests.running"])
     with tempfile.TemporaryDirectory() as folder:
-        store = f"file://{folder}/store"
-        torch.multiprocessing.spawn(_in_group, (count, store, work, arguments), nprocs=count)
+        arguments = (count, f"file://{folder}/store", work, arguments)
+        torch.multiprocessing.start_processes(_in_group, arguments, nprocs=count, start_method="forkserver")
 
 
 def _in_group(rank: int, count: int, store: str, work: Callable[..., object], arguments: Sequence[Any]) -> None:
@@ -90,6 +94,15 @@ def _in_group(rank: int, count: int, store: str, work: Callable[..., object], ar
     finally:
         if torch.distributed.is_initialized():  # a bundle may end it itself
             torch.distributed.destroy_process_group()
+
+
+def train_in_group(files: Sequence[Path], folder: Path, options: Mapping[str, Any]) -> None:
+    """Train by these config files, in a process of a group, on the CPU; what it prints is in `folder`, by its rank."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    with (folder / f"{torch.distributed.get_rank()}.txt").open("w") as log, contextlib.redirect_stdout(log):
+        workflow = create_workflow(config_file=[str(file) for file in files], workflow_type="train", **options)
+        workflow.run()
+        workflow.finalize()
 
 
 def report_results(make_task: Callable[[Path], CaseTask], results: Sequence[Mapping[str, Any]], folder: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from shared.files import read_table
 from shared.zoo import probe
-from tests.running import assert_same_results, refused_here, run_here
+from tests.running import assert_same_results, in_processes, refused_here, run_here, train_in_group
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
@@ -35,16 +35,23 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 
 each_bundle, each_network = each("", without=()), each("")
 # Of bundles that are alike one where tests are to be quick, the others in `make test-slow`.
+BY_TORCHRUN = "blood_cell_yolo_detection"
 TWINS = {"hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration"}
 
 
-def one_of_a_kind(without: Collection[str] = ()) -> pytest.MarkDecorator:
+def one_of_a_kind(*, without: Collection[str] = (), slow: Collection[str] = ()) -> pytest.MarkDecorator:
+    """Each bundle but those `without`; those of TWINS, and those named `slow`, in the slow part."""
     chosen = [bundle for bundle in BUNDLES if bundle.name not in without]
-    slow = {bundle: [pytest.mark.slow] if bundle.name in TWINS else [] for bundle in chosen}
-    return pytest.mark.parametrize("bundle", [pytest.param(b, id=b.name, marks=slow[b]) for b in chosen])
+    marks = {bundle: [pytest.mark.slow] if bundle.name in {*TWINS, *slow} else [] for bundle in chosen}
+    return pytest.mark.parametrize("bundle", [pytest.param(b, id=b.name, marks=marks[b]) for b in chosen])
 
 
 each_of_a_kind, each_exported = one_of_a_kind(), one_of_a_kind(without=INSTANCES | OPTIMISING)
+# An export takes half a minute: in the quick part each network has one, by the command of MONAI or by ours.
+EXPORTED_BY_MONAI = {"membrane_em_segmentation", "brain_mr_voxelmorph_registration"}
+EXPORTED_BY_US = {"blood_cell_yolo_detection", "nuclei_maskrcnn_instance_segmentation"}
+each_by_monai = one_of_a_kind(without=INSTANCES | OPTIMISING, slow=EXPORTED_BY_US)
+each_by_us = one_of_a_kind(slow=EXPORTED_BY_MONAI)
 each_segmentation, each_registration = each("_segmentation", without=INSTANCES), each("_registration")
 each_detection = each("_detection")
 
@@ -152,7 +159,7 @@ def test_inference_is_the_same_from_every_place(bundle: Path, tmp_path: Path, ru
     assert all(np.array_equal(given[case], expected[case]) for case in given)
 
 
-@each_exported
+@each_by_monai
 def test_monai_loads_and_exports_a_bundle_from_elsewhere(bundle: Path, tmp_path: Path) -> None:
     """In a fresh process, so that nothing has imported `shared` before; onnxruntime gives what torch gives."""
     script = f"""
@@ -205,7 +212,7 @@ def two_processes(bundle: Path, config: str, tmp_path: Path) -> None:
 
 def test_two_processes_share_the_cases_and_give_what_one_gives(tmp_path: Path) -> None:
     """Of one bundle by torchrun; how each task brings results together is tested in tests/tasks/."""
-    two_processes(ROOT / "bundles" / "blood_cell_yolo_detection", "inference", tmp_path)
+    two_processes(ROOT / "bundles" / BY_TORCHRUN, "inference", tmp_path)
 
 
 @pytest.mark.slow
@@ -213,6 +220,17 @@ def test_two_processes_share_the_cases_and_give_what_one_gives(tmp_path: Path) -
 @pytest.mark.parametrize("config", ["inference", "evaluate"])
 def test_two_processes_of_every_bundle_give_what_one_gives(bundle: Path, config: str, tmp_path: Path) -> None:
     two_processes(bundle, config, tmp_path)
+
+
+def printed_by_two(bundle: Path, files: Sequence[Path], tmp_path: Path, options: dict[str, Any]) -> str:
+    """Train in two processes: torchrun starts those of one bundle; the others' are forked, which spares an import."""
+    if bundle.name == BY_TORCHRUN:
+        done = in_two_processes(files, tmp_path, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+    texts = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    in_processes(2, train_in_group, files, tmp_path, texts)
+    return "".join((tmp_path / f"{rank}.txt").read_text() for rank in (0, 1))
 
 
 @each_of_a_kind
@@ -241,10 +259,8 @@ def test_two_processes_train_one_network(
     if "pairs_per_epoch" in config(bundle, "train"):
         options["pairs_per_epoch"] = 4  # as many as there are cases to train on in the other bundles
         options["patch_size"] = [24] * dims  # the guide's deepest level needs more than one voxel
-    done = in_two_processes(files, tmp_path, **options)
-    assert done.returncode == 0, done.stderr
     # Four cases to train on are two steps of batch 1 for each of two processes; told once, not twice.
-    assert done.stdout.count("epoch 2/2") == 1
+    assert printed_by_two(bundle, files, tmp_path, options).count("epoch 2/2") == 1
     state = torch.load(tmp_path / "out" / "last.pt", weights_only=True)
     assert int(state["average"]["n_averaged"]) == 2 * 2
     assert len(read_table(tmp_path / "out" / "metrics.csv")) == 2

@@ -89,6 +89,14 @@ def test_what_two_claim_is_the_surer_ones_and_the_rest_must_be_half() -> None:
     np.testing.assert_array_equal(ids == 2, second & ~first)
 
 
+@pytest.mark.parametrize(("covered", "kept"), [(5, 3), (6, 2)])
+def test_of_a_piece_that_two_others_cover_half_must_be_left(covered: int, kept: int) -> None:
+    masks = [np.zeros(SIZE, dtype=bool) for _ in range(3)]
+    masks[0][10:60, : 10 + covered], masks[1][10:60, 30 - covered : 40], masks[2][30:40, 10:30] = True, True, True
+    pieces = [piece_of(mask, WHOLE, score) for mask, score in zip(masks, (0.9, 0.8, 0.7))]
+    assert len(stitch(pieces, SIZE)[1]) == kept  # of 20 columns 10 are left, or 8
+
+
 def test_no_instance_is_in_two_parts() -> None:
     beam, long = disc((50, 80), 14), np.zeros(SIZE, dtype=bool)
     long[45:55, 20:145] = True

@@ -15,13 +15,14 @@ from monai.transforms import Compose, Lambdad
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import CaseEvaluator, WeightsLoader
+from shared.engine.cases import CaseEvaluator, Figures, WeightsLoader
 from shared.engine.datasets import CaseDataset, collate_case
-from shared.engine.report import MOST_COLUMNS, CaseReport
+from shared.engine.report import MOST_COLUMNS, CaseReport, print_outcome
 from shared.errors import InputError, input_error_behind
 from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case, find_cases
 from shared.images.checking import ReadCased
+from shared.images.passed import PassedOver
 
 
 class Task:
@@ -337,3 +338,15 @@ def test_of_a_wide_table_the_first_columns_are_printed_and_all_are_written(
     assert told[0].split() == ["case", "status", "seconds", *figures][:MOST_COLUMNS]
     assert (f"… and {more} more columns in summary.csv" in told) == (more > 0)
     assert list(read_table(task.table)[0]) == ["case", "status", "seconds", "message", *figures]
+
+
+@pytest.mark.parametrize("failed", [20, 22])
+def test_of_many_failures_the_first_are_printed_and_the_others_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], failed: int
+) -> None:
+    rows: list[Figures] = [{"case": str(i), "status": "failed", "message": f"line {i}"} for i in range(failed)]
+    with pytest.raises(InputError, match=f"got {failed} of {failed} failed"):
+        print_outcome(tmp_path / "summary.csv", rows, PassedOver())
+    told = capsys.readouterr().out.splitlines()
+    assert [line for line in told if line.startswith("failed: ")] == [f"failed: line {i}" for i in range(20)]
+    assert ("… and 2 more: failed" in told) == (failed == 22)

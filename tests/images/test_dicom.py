@@ -24,6 +24,7 @@ from pydicom.uid import (
 from shared.errors import InputError
 from shared.images import dicom_series
 from shared.images.cases import find_cases
+from shared.images.dicom_grid import Plane, SeriesGrid, grid_of_planes
 from shared.images.dicom_header import read_header
 from shared.images.reading import read_image
 
@@ -239,6 +240,18 @@ def test_a_tilted_gantry_is_sheared_into_place(tmp_path: Path, tilt: float) -> N
     assert (read.values[0][~inside] <= (places @ slope)[inside].max()).all()
     written = read.write_labels(tmp_path / "out.nii.gz", np.zeros(read.shape))
     np.testing.assert_allclose(read_image(written).affine, read.affine, atol=1e-4)
+
+
+def test_a_drift_of_rounding_is_none() -> None:
+    def grid(shift: float) -> SeriesGrid:
+        """Of ten planes, each `shift` pixels of 0.5 mm further along the rows than the one before it."""
+        axes, spacing, slope = np.eye(3)[:2], np.array([0.5, 0.7]), ("1", "0")
+        return grid_of_planes(
+            [Plane(np.array([0.5 * shift * k, 0, 2 * k]), axes, spacing, slope) for k in range(10)], Path(), 2
+        )
+
+    assert grid(0.011).drift.tolist() == [0, 0]  # 0.099 pixels in all
+    np.testing.assert_allclose(grid(0.012).drift, [0.012, 0])
 
 
 NOT_A_VOLUME: dict[str, tuple[Sequence[Any], dict[str, Any], str]] = {

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from shared.errors import InputError
+from shared.images.nifti_affine import consistent_header
 from shared.images.reading import read_image
 
 VALUES = np.random.default_rng(0).integers(1, 99, (4, 5, 6)).astype(np.int16)
@@ -147,3 +148,13 @@ def test_nifti_2_which_itk_does_not_read_follows_the_same_rule(tmp_path: Path) -
     read = read_image(tmp_path / "a.nii")
     np.testing.assert_allclose(read.affine, BASE, atol=1e-5)
     np.testing.assert_array_equal(read.values[0], VALUES)
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 1), (4, 4), (7, 1)])  # none, MNI's, and one that there is not
+def test_a_header_that_is_mended_says_scanner_where_it_said_nothing(code: int, expected: int) -> None:
+    header = nib.Nifti1Header()
+    header.set_data_shape(VALUES.shape)
+    header["sform_code"] = code
+    mended = consistent_header(header, BASE)
+    assert (int(mended["sform_code"]), int(mended["qform_code"])) == (expected, expected)
+    np.testing.assert_allclose(mended.get_best_affine(), BASE, atol=1e-5)

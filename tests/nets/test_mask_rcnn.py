@@ -122,7 +122,7 @@ def test_the_heads_answers_are_in_the_order_of_the_anchors() -> None:
     assert sorted(set(sides[regions.logits[0] > 1000].tolist())) == [14, 36, 100]
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_onnxruntime_gives_the_same_from_one_static_graph(dims: int, tmp_path: Path) -> None:
     net, size = tiny(dims), (64, 48, 32)[:dims]
     torch.onnx.export(

@@ -105,7 +105,7 @@ def test_a_guide_without_half_the_resolution_is_refused() -> None:
         VoxelMorph(2, guide_filters=(4, 8), guide_classes=3, half_resolution=False)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_onnxruntime_gives_the_same_field(dims: int, tmp_path: Path) -> None:
     # In float32, seven interpolations in a row.
     assert_onnxruntime_agrees(bent(dims), (2, *(16, 24, 20)[:dims]), tmp_path, within=1e-4)

@@ -67,7 +67,7 @@ def test_untrained_each_map_expects_five_objects_in_640_pixels_whatever_the_numb
         assert float(likely * (640 / stride) ** 2) == pytest.approx(5, rel=1e-4)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_onnxruntime_gives_the_same(dims: int, tmp_path: Path) -> None:
     network = Yolo(dims, 1, 2, **TINY).eval()  # type: ignore[arg-type]
     assert_onnxruntime_agrees(network, (1, *(64, 96, 32)[:dims]), tmp_path, within=1e-3)  # boxes of some 100 pixels

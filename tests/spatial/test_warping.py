@@ -172,6 +172,13 @@ def test_a_coarser_grid_shows_a_ramp_where_it_was(stride: int) -> None:
     assert resize(ramp, (33, 24)) is ramp
 
 
+def test_what_alternates_faster_than_a_coarser_grid_can_show_is_averaged_out_before() -> None:
+    stripes = torch.ones(1, 1, 33, 24)
+    stripes[:, :, 1::2] = -1
+    # Every second voxel is taken: of the average of three, 1 - 2 / 3, where taking the voxel itself would give 1.
+    torch.testing.assert_close(resize(stripes, (17, 24))[0, 0, 1:-1, 1:-1], torch.full((15, 22), -1 / 3))
+
+
 def test_a_coarser_grid_keeps_a_constant_up_to_its_border() -> None:
     torch.testing.assert_close(resize(torch.ones(1, 2, 21, 16, 10), (10, 8, 5)), torch.ones(1, 2, 10, 8, 5))
 

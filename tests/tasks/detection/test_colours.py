@@ -13,17 +13,17 @@ def test_stains_left_as_they_are_leave_the_image_as_it_is() -> None:
     torch.testing.assert_close(stained(image, COLOURS, torch.ones(3), torch.zeros(3)), image, rtol=1e-4, atol=1e-5)
 
 
-def test_a_stain_is_made_stronger_as_scikit_image_parts_it() -> None:
-    """Oracle: skimage's rgb2hed and hed2rgb; it counts density in powers of 10⁻⁶, we in powers of e: factors agree."""
+def test_a_stain_is_made_stronger_and_raised_as_scikit_image_parts_it() -> None:
+    """Oracle: skimage's rgb2hed and hed2rgb; it counts density in powers of 10⁻⁶, we in powers of e."""
     hed = np.random.default_rng(0).uniform(0.01, 0.06, (6, 8, 3))
     image = hed2rgb(hed)
     assert image.min() > 0
     assert image.max() < 1  # nothing was clipped
-    factor = np.array([1.3, 0.8, 1.1])
-    expected = hed2rgb(rgb2hed(image) * factor)
+    factor, offset = np.array([1.3, 0.8, 1.1]), np.array([0.08, -0.05, 0.02])
+    expected = hed2rgb(rgb2hed(image) * factor + offset / np.log(1e6))
     given = stained(
         torch.tensor(image, dtype=torch.float32).permute(2, 0, 1), COLOURS,
-        torch.tensor(factor, dtype=torch.float32), torch.zeros(3),
+        torch.tensor(factor, dtype=torch.float32), torch.tensor(offset, dtype=torch.float32),
     )  # fmt: skip
     np.testing.assert_allclose(given.permute(1, 2, 0).numpy(), expected, atol=1e-4)
 

@@ -208,6 +208,14 @@ def test_where_one_image_is_zero_neither_counts_if_zeros_are_ignored() -> None:
     assert float(given) == pytest.approx(float(difference))  # of the same voxels, a row apart
 
 
+@pytest.mark.parametrize(("shift", "loss"), [(-0.6, 0.0), (-0.4, (1 - 0.6) ** 2 / 8)])
+def test_a_voxel_of_which_less_than_half_is_image_counts_as_zero(shift: float, loss: float) -> None:
+    moving, fixed, there = torch.ones(1, 1, 8, 9), torch.ones(1, 1, 8, 9), torch.zeros(1, 2, 8, 9)
+    moving[:, :, :3], there[:, 0] = 0, shift  # row 3 shows 0.4 of the image, or 0.6
+    fields, batch = {"velocity": torch.zeros(1, 2, 4, 4), "there": there}, {"image": torch.cat([moving, fixed], dim=1)}
+    assert float(RegistrationLoss(F.mse_loss, ignore_zeros=True)(fields, batch)) == pytest.approx(loss, abs=1e-6)
+
+
 def test_on_a_coarser_grid_the_loss_is_that_of_the_images_brought_there() -> None:
     fields, batch = registered((7, 6))
     fine = {"image": torch.rand(2, 2, 14, 12)}
