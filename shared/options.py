@@ -103,5 +103,12 @@ def _same_kind(default: Any, value: Any) -> bool:
         kinds = int if isinstance(default, int) else int | float
         return isinstance(value, kinds) and not isinstance(value, bool)
     if isinstance(default, list):
-        return isinstance(value, list | tuple)
+        return isinstance(value, list | tuple) and all(_is_like_one(default, entry) for entry in value)
     return True
+
+
+def _is_like_one(defaults: list[Any], entry: Any) -> bool:
+    """Whether an entry of a list may stand among `defaults`; anything may where these are none."""
+    return not defaults or any(
+        isinstance(entry, str) if isinstance(default, str) else _same_kind(default, entry) for default in defaults
+    )

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from shared.engine.processes import is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.engine.weights import load_weights
-from shared.errors import InputError, input_error_behind, one_line, unforeseen
+from shared.errors import InputError, input_error_behind, unforeseen
 from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case, Survey
 from shared.images.passed import PassedOver
@@ -228,7 +228,7 @@ class CaseReport:
             self.outputs.note(result["case"], self._digests[result["case"]])
             status = "ok"
         except Exception as error:  # whatever is wrong with one case, the others are done
-            figures, status = {"message": one_line(error)}, "failed"
+            figures, status = {"message": str(input_error_behind(error) or unforeseen(result["case"], error))}, "failed"
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, figures, status=status)
         if is_first_process():
