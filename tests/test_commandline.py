@@ -46,7 +46,8 @@ def test_text_is_what_was_typed(text: str) -> None:
     [
         ("max_epochs", 0, "more than 0"), ("batch_size", -1, "more than 0"), ("pixdim", [1.0, 0.0, 1.0], "more than 0"),
         ("overlap", -0.5, "0 or more"), ("threshold", 1.5, "a number from 0 to 1"), ("seed", -1, "0 or more"),
-        ("learning_rate", float("nan"), "more than 0"),
+        ("learning_rate", float("nan"), "a number from -4294967295 to 4294967295"), ("seed", 10**30, "a number from -4294967295 to 4294967295"),
+        ("label_offset", [0.5, float("inf")], "a number from -4294967295 to 4294967295"),
     ],
 )  # fmt: skip
 def test_a_number_that_no_run_can_mean_is_refused(name: str, value: Any, expected: str) -> None:
