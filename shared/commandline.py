@@ -41,7 +41,7 @@ def typed_options(arguments: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def restore_text(parser: Any, defaults: Mapping[str, Any], arguments: Sequence[str]) -> None:
+def restore_text(parser: Any, defaults: Mapping[str, object], arguments: Sequence[str]) -> None:
     """Give options that are text the text that was typed, of which python-fire makes numbers, lists or less text.
 
     parser: MONAI's, of a config of which none was evaluated yet. `run#2` would else be `run`, and 2024 a number.
@@ -54,7 +54,7 @@ def restore_text(parser: Any, defaults: Mapping[str, Any], arguments: Sequence[s
             parser.ref_resolver.resolved_content[name] = text  # as it is: MONAI would make `::` of `#`
 
 
-def check_ranges(config: Mapping[str, Any]) -> None:
+def check_ranges(config: Mapping[str, object]) -> None:
     """Raise InputError for an option whose number no run can mean, such as `--max_epochs 0`."""
     plain = {name for name, value in config.items() if isinstance(value, int | float | list | tuple)}
     ranges = (
@@ -65,8 +65,8 @@ def check_ranges(config: Mapping[str, Any]) -> None:
     )
     for names, expected, holds in ranges:
         for name in sorted(names & config.keys()):
-            numbers = config[name] if isinstance(config[name], list | tuple) else [config[name]]
-            for number in numbers:
+            value = config[name]
+            for number in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(number, int | float) and not holds(number):  # NaN holds nothing
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")
 

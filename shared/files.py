@@ -47,7 +47,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
-def write_table(path: str | Path, rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | None = None) -> Path:
+def write_table(path: str | Path, rows: Sequence[Mapping[str, object]], columns: Iterable[str] | None = None) -> Path:
     """Write `rows` as CSV; columns default to the keys in the order in which they first appear."""
     columns = list(columns or dict.fromkeys(key for row in rows for key in row))
 
@@ -66,9 +66,9 @@ class GrowingTable:
     def __init__(self, path: str | Path, columns: Iterable[str]) -> None:
         self.path = Path(path)
         self.columns = list(columns)
-        self.rows: list[Mapping[str, Any]] = []
+        self.rows: list[Mapping[str, object]] = []
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, object]) -> None:
         """Add a row at the end; columns that are new are added behind the others."""
         self.rows.append(row)
         new = [column for column in row if column not in self.columns]
@@ -82,7 +82,7 @@ class GrowingTable:
             file.write(text.getvalue())  # in one piece
 
 
-def write_json(path: str | Path, content: Any) -> Path:
+def write_json(path: str | Path, content: object) -> Path:
     """Write `content` as indented JSON: NaN and infinities as null, what else JSON has no form for as text."""
     text = json.dumps(_without_nan(content), indent=2, default=str, allow_nan=False)
     return write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
@@ -154,7 +154,7 @@ def visible_files(root: Path, pattern: str) -> Iterator[Path]:
     return (path for path in visible(root, pattern) if path.is_file())
 
 
-def _without_nan(content: Any) -> Any:
+def _without_nan(content: object) -> object:
     if isinstance(content, Mapping):
         return {key: _without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

@@ -39,7 +39,7 @@ def running_workflow() -> Any:
     return None
 
 
-def config_files(workflow: Any) -> list[str]:
+def config_files(workflow: ConfigWorkflow) -> list[str]:
     """The files that `workflow` is made of, in order; none where MONAI's create_workflow did not make it.
 
     It keeps them nowhere, so they are read off the call of create_workflow, which every command and `load` go through.
@@ -51,7 +51,9 @@ def config_files(workflow: Any) -> list[str]:
     return []
 
 
-def check_options(config: Mapping[str, Any], defaults: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> None:
+def check_options(
+    config: Mapping[str, object], defaults: Mapping[str, object], own: Mapping[str, object] | None = None
+) -> None:
     """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
 
     own: what the first of the files says, if there are others laid over it, whose values are held against it as well.
@@ -97,7 +99,7 @@ def run_settings() -> dict[str, Any]:
     return config
 
 
-def _same_kind(default: Any, value: Any) -> bool:
+def _same_kind(default: object, value: object) -> bool:
     """Whether an override may stand for a default; text and expressions may stand for anything but a plain value."""
     if isinstance(value, str) and value.startswith(("$", "@")):
         return True
@@ -115,7 +117,7 @@ def _same_kind(default: Any, value: Any) -> bool:
     return True
 
 
-def _are_alike(defaults: Sequence[Any], values: Sequence[Any]) -> bool:
+def _are_alike(defaults: Sequence[object], values: Sequence[object]) -> bool:
     """Whether each value of a list may stand among its `defaults`; anything may where these are none."""
     if not defaults or not values:
         return not defaults
@@ -125,5 +127,5 @@ def _are_alike(defaults: Sequence[Any], values: Sequence[Any]) -> bool:
     )
 
 
-def _same_length(default: Any, value: Any) -> bool:
+def _same_length(default: object, value: object) -> bool:
     return not (isinstance(default, list) and isinstance(value, list | tuple)) or len(default) == len(value)

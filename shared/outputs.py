@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class Outputs:
             self.files |= {*entry.get("files", [])}
             self.made_with |= entry.get("made_with", {})
 
-    def check(self, targets: Iterable[Path], inputs: Iterable[str | Path] = ()) -> None:
+    def _check(self, targets: Iterable[Path], inputs: Iterable[str | Path]) -> None:
         """Refuse to write files that are not the zoo's, or that are among `inputs`, by whatever name or link.
 
         targets: the files that a run will write. Raises InputError, naming the first that it must not replace.
@@ -45,11 +45,14 @@ class Outputs:
                     fix="choose another --output_dir, or move it away",
                 )  # fmt: skip
 
-    def claim(self, targets: Iterable[Path], cases: Iterable[str] = ()) -> None:
-        """Enter into the manifest what a run is about to write, which `check` has found free.
+    def claim(self, targets: Sequence[Path], *, inputs: Iterable[str | Path] = (), cases: Iterable[str] = ()) -> None:
+        """Enter into the manifest what a run is about to write.
 
-        cases: those whose results are about to be replaced, so that none of them counts as done until it is.
+        targets: the files that it will write. inputs: those that it reads. cases: those whose results are about to be
+        replaced, so that none of them counts as done until it is.
+        Raises InputError, naming the first target that is not the zoo's or is an input, by whatever name or link.
         """
+        self._check(targets, inputs)
         new = sorted({self._name(path) for path in targets} - self.files)
         outdated = {case: None for case in cases if self.made_with.get(case)}
         if new or outdated:
@@ -60,7 +63,7 @@ class Outputs:
         """Enter that a case is done, and what its results are made with."""
         self._append({"made_with": {case: digest}})
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _append(self, entry: Mapping[str, object]) -> None:
         path = self.folder / MANIFEST
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,7 @@ class Outputs:
                 yield entry
 
 
-def digest_of(settings: Any, files: Iterable[str | Path]) -> str:
+def digest_of(settings: object, files: Iterable[str | Path]) -> str:
     """A digest of what results are made with: `settings`, which JSON can hold, and the files as they are now."""
     states = [(str(Path(path).absolute()), *_state(Path(path))) for path in files]
     return hashlib.sha256(json.dumps([settings, states], default=str, sort_keys=True).encode()).hexdigest()[:16]

@@ -27,7 +27,8 @@ from monai.bundle import create_workflow
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import CaseReport, CaseTask
+from shared.engine.cases import CaseTask
+from shared.engine.report import CaseReport
 from shared.errors import input_error_behind
 from shared.files import read_table
 from shared.outputs import MANIFEST
@@ -110,7 +111,8 @@ def report_results(make_task: Callable[[Path], CaseTask], results: Sequence[Mapp
 
     engine = Engine(step)
     report.attach(engine)
-    engine.run([[by_case[case["case"]]] for case in report.pending], max_epochs=1)
+    if report.begin():
+        engine.run([[by_case[case["case"]]] for case in report.pending], max_epochs=1)
     report.finish()
 
 

@@ -129,8 +129,8 @@ def test_inference_goes_on_after_kills_and_does_every_case(bundle: str, count: i
     if bundle.endswith("_registration"):
         shutil.copytree(samples, data)
         pair = read_table(samples / "pairs.csv")[0]
-        rows = [f"{number},{pair['moving']},{pair['fixed']}" for number in range(count)]
-        (data / "pairs.csv").write_text("\n".join(["id,moving,fixed", *rows]))
+        lines = [f"{number},{pair['moving']},{pair['fixed']}" for number in range(count)]
+        (data / "pairs.csv").write_text("\n".join(["id,moving,fixed", *lines]))
     else:
         data.mkdir()
         for number in range(count):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import create_workflow
+from monai.bundle import ConfigWorkflow, create_workflow
 from torch import Tensor, nn
 
 from shared.benchmarks.methods import Runs, Subject
@@ -22,7 +22,7 @@ from shared.tasks.detection.inferer import Suppressd
 Network = Callable[..., Any]
 
 
-def open_bundle(bundle: str | Path, **overrides: Any) -> Any:
+def open_bundle(bundle: str | Path, **overrides: Any) -> ConfigWorkflow:
     """The workflow of a bundle's inference.json, of which MONAI logs nothing."""
     path = Path(bundle) / "configs" / "inference.json"
     logging.disable(logging.WARNING)
@@ -105,9 +105,9 @@ class Replayed:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
+        self.graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, object]] = {}
 
-    def __call__(self, image: Tensor) -> Any:
+    def __call__(self, image: Tensor) -> object:
         if image.shape not in self.graphs:
             self.graphs[image.shape] = self._capture(image)
         graph, buffer, output = self.graphs[image.shape]
@@ -115,7 +115,7 @@ class Replayed:
         graph.replay()
         return output
 
-    def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Any]:
+    def _capture(self, image: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, object]:
         buffer, graph, stream = image.clone(), torch.cuda.CUDAGraph(), torch.cuda.Stream()
         lower = torch.is_autocast_enabled("cuda")
         with torch.autocast("cuda", torch.bfloat16, enabled=lower, cache_enabled=False):
@@ -150,13 +150,13 @@ class Watched:
         self.images: list[Tensor] = []  # one, once it was called
         self.bfloat16 = False
 
-    def __call__(self, image: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, image: Tensor, *args: object, **kwargs: object) -> Any:
         if not self.images:
             self.images, self.bfloat16 = [image.clone()], torch.is_autocast_enabled(image.device.type)
         return self.network(image, *args, **kwargs)
 
 
-def _trained(workflow: Any) -> nn.Module:
+def _trained(workflow: ConfigWorkflow) -> nn.Module:
     network = workflow.parser.get_parsed_content("network")
     if next(network.parameters(), None) is not None:  # an optimisation has none
         load_weights(network, workflow.parser.get_parsed_content("weights"))
@@ -164,7 +164,7 @@ def _trained(workflow: Any) -> nn.Module:
     return trained
 
 
-def _runs(subject: Subject, workflow: Any, network: Network) -> Runs:
+def _runs(subject: Subject, workflow: ConfigWorkflow, network: Network) -> Runs:
     """One image by the bundle's inferer, and its suppression if it detects; batches of what the network then saw."""
     inferer, kept = (workflow.parser.get_parsed_content(name) for name in ("inferer", "postprocessing"))
     image, watched = image_of(subject), Watched(network)

@@ -1,30 +1,23 @@
-"""Running a bundle over the cases of a folder: bad cases are told of, the others are done."""
+"""Running a bundle over the cases of a folder: a bad case is handed on, and the others are done."""
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
-from tqdm import tqdm
 
-from shared.engine.processes import is_first_process, merged, own_share
-from shared.engine.tables import format_table
 from shared.engine.weights import load_weights
-from shared.errors import InputError, input_error_behind, unforeseen
-from shared.files import GrowingTable, read_table, write_table
-from shared.images.cases import Case, Survey
-from shared.images.passed import PassedOver
-from shared.options import run_settings
-from shared.outputs import MANIFEST, Outputs, digest_of
+from shared.errors import input_error_behind, unforeseen
+from shared.images.cases import Case
 
 # What is reported of a case, by column; "seconds" among them stands for those of the whole case, and "message" is a
 # warning about a case that was done.
 Figures = dict[str, Any]
-COLUMNS = ("case", "status", "seconds", "message")
-MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
+Row = Mapping[str, Any]  # of the table: what is reported of a case, and what became of it
+Result = Mapping[str, Any]  # what a run gives of a case: see `CaseTask.outcome`
 
 
 class CaseTask(Protocol):
@@ -46,15 +39,15 @@ class CaseTask(Protocol):
     def finished(self, case: Case) -> Figures | None:
         """The figures of a case whose results are there already, or None where some are missing."""
 
-    def outcome(self, result: Mapping[str, Any]) -> Any:
+    def outcome(self, result: Result) -> Any:
         """The result of a case as the dataclass of the task: `result` is its data after preprocessing, network and
         postprocessing, "files" among it those of the case, by key, and "network_seconds" what the network alone took.
         """
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         """Write the results of a case, from the `result` of which `outcome` makes its dataclass."""
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         """Write what concerns all cases, after the last one."""
 
 
@@ -134,157 +127,6 @@ class CaseCollector:
         self.outcome = self.task.outcome(result)
 
 
-class CaseReport:
-    """Hand each finished case to `task` and keep a table of all of them, up to date after every case.
-
-    pending: the cases to run, of several processes those that are this one's. With `resume` those are left out whose
-    results are there already, made of the same files with the same weights and options. The first process writes the
-    table, and in the end for all.
-    cases: to be run, and where it is a `Survey` what was passed over, which is printed after the table.
-    table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
-    keep: rows of other cases that the table has already stay in it, before the new ones.
-    A case whose results would have the place of another's, or of a summary, is done under its name and "_".
-    Before the first case InputError is raised where a result would replace a file that is not the zoo's.
-    """
-
-    def __init__(
-        self,
-        cases: Sequence[Case] | Survey,
-        task: CaseTask,
-        *,
-        output_dir: str | Path,
-        table: str = "summary.csv",
-        resume: bool = False,
-        keep: bool = True,
-    ) -> None:
-        found = cases if isinstance(cases, Survey) else Survey(list(cases), PassedOver())
-        self.passed = found.passed
-        self.task = task
-        self.path = Path(output_dir) / table
-        self.outputs = Outputs(output_dir)
-        self.cases = kept_apart(found.cases, task, [table, MANIFEST])
-        self.rows: dict[str, Figures] = {}
-        self.started = 0.0
-        self.growing = GrowingTable(self.path, COLUMNS)
-        former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
-        names = {case["case"] for case in self.cases}
-        self.former: dict[str, Figures] = {n: dict(r) for n, r in former.items() if keep and n not in names}
-        if resume:
-            self._take_finished(former)
-        self.pending = [case for case in own_share(self.cases) if case["case"] not in self.rows]
-
-    def attach(self, engine: Engine) -> None:
-        # A bar that would be gone within two seconds is not shown at all.
-        bar = tqdm(total=len(self.pending), unit="case", delay=2, disable=None)
-        engine.add_event_handler(Events.STARTED, lambda: self._claim())
-        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start_case)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._end_case)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
-        engine.add_event_handler(Events.COMPLETED, bar.close)
-
-    def finish(self) -> None:
-        """Write and print the table. Raises InputError where a case failed, so that the exit code is 1."""
-        self.rows, self.task.kept = merged(self.rows), merged(self.task.kept)
-        if not is_first_process():
-            return
-        self._claim()
-        rows = [self.rows[case["case"]] for case in self.cases if case["case"] in self.rows]
-        every = [*self.former.values(), *rows]
-        write_table(self.path, every, dict.fromkeys([*COLUMNS, *(column for row in every for column in row)]))
-        self.task.conclude(every)
-        print_outcome(self.path, rows, self.passed)
-
-    def _claim(self) -> None:
-        """Make sure that nothing of the user's is replaced, and say in the manifest what is going to be written."""
-        targets = [self.path, *(self.outputs.folder / name for name in self.task.summaries)]
-        targets += [self.outputs.folder / name for case in self.cases for name in self.task.targets(case["case"])]
-        self.outputs.check(targets, [path for case in self.cases for path in files_of(case)])
-        if is_first_process():
-            self.outputs.claim(targets, [case["case"] for case in self.cases if case["case"] not in self.rows])
-
-    def _take_finished(self, former: Mapping[str, Mapping[str, Any]]) -> None:
-        for case in self.cases:
-            name = case["case"]
-            same = self.outputs.made_with.get(name) == self._digests[name]
-            figures = self.task.finished(case) if same else None
-            if figures is not None:
-                self._note(name, former.get(name, {}).get("seconds", ""), figures)
-
-    @cached_property
-    def _digests(self) -> dict[str, str]:
-        """By case, of what its results are made with: its files, and the run's settings and weights."""
-        settings = run_settings()
-        return {case["case"]: digest_of(settings, files_of(case)) for case in self.cases}
-
-    def _start_case(self, engine: Engine) -> None:
-        self.started = time.perf_counter()
-
-    def _end_case(self, engine: Any) -> None:
-        result = result_of(engine)
-        try:
-            if "error" in result:
-                raise result["error"]
-            figures = self.task.process(result)
-            self.outputs.note(result["case"], self._digests[result["case"]])
-            status = "ok"
-        except Exception as error:  # whatever is wrong with one case, the others are done
-            figures, status = {"message": str(input_error_behind(error) or unforeseen(result["case"], error))}, "failed"
-        seconds = round(time.perf_counter() - self.started, 3)
-        self._note(result["case"], seconds, figures, status=status)
-        if is_first_process():
-            if not self.growing.rows:
-                for row in [*self.former.values(), *list(self.rows.values())[:-1]]:
-                    self.growing.add(row)
-            self.growing.add(self.rows[result["case"]])
-
-    def _note(self, case: str, seconds: float | str, figures: Figures, *, status: str = "ok") -> None:
-        self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": "", **figures}
-
-
-def kept_apart(cases: Sequence[Case], task: CaseTask, reserved: Sequence[str]) -> list[Case]:
-    """The cases, those of them with "_" behind their names whose results would have the place of something else's."""
-    taken = {*reserved, *task.summaries}
-    apart = []
-    for case in cases:
-        while taken & {*task.targets(case["case"])}:
-            case = {**case, "case": f"{case['case']}_"}
-        taken |= {*task.targets(case["case"])}
-        apart.append(case)
-    return apart
-
-
-def files_of(case: Case) -> list[str]:
-    """The files that a case is made of: its images and labels, or what holds these ("FILE#part")."""
-    values = [value for key, value in case.items() if key != "case" and isinstance(value, str)]
-    return [value if Path(value).exists() else value.rpartition("#")[0] or value for value in values]
-
-
 def summary_files(worst: int) -> list[str]:
     """What an evaluation writes besides its table: metrics, their picture, and those of the `worst` cases."""
     return ["metrics.json", "scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
-
-
-def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> None:
-    """Print the table of a run, what was passed over and what became of its cases. Raises InputError if one failed."""
-    failed = [row for row in rows if row["status"] != "ok"]
-    columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
-    print(format_table(rows, columns[:MOST_COLUMNS]))
-    if len(columns) > MOST_COLUMNS:
-        print(f"… and {len(columns) - MOST_COLUMNS} more columns in {path.name}")
-    for kind, found in (
-        ("warning", [row for row in rows if row["status"] == "ok" and row["message"]]),
-        ("failed", failed),
-    ):
-        for row in found[:MOST_FAILURES]:
-            print(f"{kind}: {row['message']}")
-        if len(found) > MOST_FAILURES:
-            print(f"… and {len(found) - MOST_FAILURES} more: {kind}")
-    if passed:
-        print(passed)
-    over = f", {len(passed)} passed over" if passed else ""
-    print(f"{len(rows) - len(failed)} of {len(rows)} cases done{over}, results in {path.parent.resolve()}")
-    if failed:
-        raise InputError(
-            path, expected="every case to be done", got=f"{len(failed)} of {len(rows)} failed{over}",
-            fix="see its message column",
-        )  # fmt: skip

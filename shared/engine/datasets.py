@@ -1,15 +1,16 @@
 """Datasets that make a run reproducible, and one that survives bad cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from monai.data import CacheDataset, Dataset, list_data_collate
+from monai.transforms import Compose
 
 from shared.errors import input_error_behind, unforeseen
 from shared.images.file import ImageFile
-from shared.images.reading import read_image
+from shared.images.reading import read_ids, read_image
 
 
 class SerialCacheDataset(CacheDataset):
@@ -19,7 +20,7 @@ class SerialCacheDataset(CacheDataset):
     process that ends under it, and the exit code is not 1.
     """
 
-    def _fill_cache(self, indices: Any = None) -> list:
+    def _fill_cache(self, indices: Sequence[int] | None = None) -> list:
         if self.cache_num <= 0:
             return []
         return [self._load_cache_item(i) for i in (range(self.cache_num) if indices is None else indices)]
@@ -32,7 +33,7 @@ class SeededCacheDataset(SerialCacheDataset):
     called at the start of each epoch, before the loader's iterator is made.
     """
 
-    def __init__(self, data: Sequence, transform: Any, *, seed: int, **kwargs: Any) -> None:
+    def __init__(self, data: Sequence, transform: Compose, *, seed: int, **kwargs: Any) -> None:
         super().__init__(data, transform, progress=False, **kwargs)
         self.seed = seed
         self.epoch = 0
@@ -40,7 +41,7 @@ class SeededCacheDataset(SerialCacheDataset):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def _transform(self, index: int) -> Any:
+    def _transform(self, index: int) -> object:
         state = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1)
         self.transform.set_random_state(seed=int(state[0]))
         return super()._transform(index)
@@ -60,11 +61,11 @@ class CaseDataset(Dataset):
     data may be another CaseDataset: its files are not read again, and its bad cases are handed on.
     """
 
-    def __init__(self, data: Sequence | Dataset, transform: Any, *, files: Sequence[str] = FILES) -> None:
+    def __init__(self, data: Sequence | Dataset, transform: Callable, *, files: Sequence[str] = FILES) -> None:
         super().__init__(data, transform)  # type: ignore[arg-type]  # needs length and index alone
         self.files = list(files)
 
-    def _transform(self, index: int) -> Any:
+    def _transform(self, index: int) -> object:
         case = self.data[index]
         if "error" in case:
             return case
@@ -77,11 +78,13 @@ class CaseDataset(Dataset):
 
 
 def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:
-    """`image`, read if it is a path (see `read_image`)."""
-    return image if isinstance(image, ImageFile) else read_image(image, as_ids=as_ids)
+    """`image`, read if it is a path (see `read_image`, and with `as_ids` `read_ids`)."""
+    if isinstance(image, ImageFile):
+        return image
+    return read_ids(image) if as_ids else read_image(image)
 
 
-def opened_files(case: Mapping[str, Any], keys: Sequence[str] = FILES) -> dict[str, ImageFile]:
+def opened_files(case: Mapping[str, str | Path | ImageFile], keys: Sequence[str] = FILES) -> dict[str, ImageFile]:
     """Those of a case's files that `keys` name, each read if it is a path; labels are read as ids."""
     return {key: opened_file(case[key], as_ids=key.endswith("label")) for key in keys if key in case}
 

@@ -8,9 +8,11 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor, nn
+
+Outputs = Tensor | tuple[Tensor, ...]  # of a network
 
 
 class Form(nn.Module):
@@ -25,11 +27,11 @@ class Form(nn.Module):
         super().__init__()
         self.network = deepcopy(network).eval()  # so that a form may change it
 
-    def forward(self, image: Tensor) -> Any:
+    def forward(self, image: Tensor) -> Outputs:
         return self.network(image)
 
     @staticmethod
-    def of_outputs(outputs: Sequence[Tensor]) -> Any:
+    def of_outputs(outputs: Sequence[Tensor]) -> Outputs:
         """What the network would have given, of the file's outputs."""
         (out,) = outputs
         return out
@@ -51,7 +53,7 @@ class HalfInside(nn.Module):
         super().__init__()
         self.network = network.half()
 
-    def forward(self, image: Tensor) -> Any:
+    def forward(self, image: Tensor) -> Outputs:
         out = self.network(image.half())
         if isinstance(out, Tensor):
             return out.float()

@@ -47,7 +47,7 @@ class FlipInferer(Inferer):
         self.transposes = (False, True) if transpose else (False,)
         self.flips = [[a + 2 for a in chosen] for count in range(len(axes) + 1) for chosen in combinations(axes, count)]
 
-    def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Network, *args: object, **kwargs: object) -> Tensor:
         views = list(product(self.transposes, self.flips))
         if len(views) == 1:
             return self.inferer(inputs, network, *args, **kwargs)

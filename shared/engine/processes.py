@@ -1,9 +1,11 @@
 """One run in several processes, as torchrun starts them: who does what, and how they bring it together."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import torch.distributed as dist
+
+from shared.errors import InputError
 
 T = TypeVar("T")
 
@@ -18,10 +20,24 @@ def own_share(items: Sequence[T]) -> list[T]:
     return list(items[dist.get_rank() :: dist.get_world_size()] if dist.is_initialized() else items)
 
 
-def merged(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def merged(mapping: Mapping[str, T]) -> dict[str, T]:
     """What all processes have in their mappings; waits until each has called this."""
     if not dist.is_initialized():
         return dict(mapping)
-    gathered: list[Any] = [None] * dist.get_world_size()
+    gathered: list[Mapping[str, T]] = [{}] * dist.get_world_size()
     dist.all_gather_object(gathered, dict(mapping))
     return {key: value for part in gathered for key, value in part.items()}
+
+
+def in_first_process(action: Callable[[], object]) -> None:
+    """Let the first process do `action` while the others wait; every process calls this. Its InputError is all's."""
+    errors: list[InputError | None] = [None]
+    if is_first_process():
+        try:
+            action()
+        except InputError as error:
+            errors = [error]
+    if dist.is_initialized():
+        dist.broadcast_object_list(errors, src=0)
+    if errors[0] is not None:
+        raise errors[0]

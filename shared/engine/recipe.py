@@ -28,12 +28,12 @@ KEPT_BACK = {"validation_fraction": 0.15, "seed": 0}  # options of which cases a
 SPLIT = {"part": "all"} | KEPT_BACK  # and of which part is scored
 
 
-def component(target: str, **arguments: Any) -> Part:
+def component(target: str, **arguments: object) -> Part:
     """What MONAI makes by calling `target`: the name of one of its classes, or a dotted path."""
     return {"_target_": target} | arguments
 
 
-def function(target: str, **arguments: Any) -> Part:
+def function(target: str, **arguments: object) -> Part:
     """`target` itself, to be called later, with `arguments` given already."""
     return {"_target_": target, "_mode_": "callable"} | arguments
 
@@ -48,7 +48,7 @@ def _requiring_start(part: Part) -> Part:
     return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
 
 
-def compose(*transforms: Any) -> Part:
+def compose(*transforms: object) -> Part:
     return component("Compose", transforms=list(transforms))
 
 
@@ -108,7 +108,7 @@ def scoring(task: Part) -> Part:
 
 def _report(task: Part, **options: str | bool) -> Part:
     arguments = {"cases": "@cases", "task": task, "output_dir": "@output_dir"} | options
-    return component("shared.engine.cases.CaseReport", **arguments)
+    return component("shared.engine.report.CaseReport", **arguments)
 
 
 def case_dataset(data: str = "$@report.pending", transform: str = "@preprocessing") -> Part:
@@ -126,12 +126,12 @@ def over_cases(
     options: Part,
     places: Part,
     network: Part,
-    preprocessing: Sequence[Any],
+    preprocessing: Sequence[object],
     cases: Part,
     report: Part,
     inference: Part,
     weights_of: str = "@network",
-    evaluator: Mapping[str, Any] | None = None,
+    evaluator: Mapping[str, object] | None = None,
 ) -> Config:
     """A config that runs over the cases of a folder.
 
@@ -151,5 +151,5 @@ def over_cases(
         with_start({"preprocessing": compose(*preprocessing)}),
         {"cases": cases, "report": report, "dataset": case_dataset()} | loader,
         with_start(inference) | {"handlers": [weights, "@report"], "evaluator": engine},
-        run("$@report.pending and @evaluator.run()", "$@report.finish()"),
+        run("$@report.begin() and @evaluator.run()", "$@report.finish()"),
     ]

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any
 
 from shared.errors import printable
 
 
-def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, most: int = 20) -> str:
+def format_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, most: int = 20) -> str:
     """`rows` as aligned text: names left, numbers right, those below 10,000 with 4 digits; at most `most` rows."""
     cells = [[_text(row.get(column, "")) for column in columns] for row in rows[:most]]
     numeric = [all(isinstance(row.get(c), Real) or row.get(c) in (None, "") for row in rows) for c in columns]
@@ -22,7 +21,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, m
     return "\n".join(lines)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e4 else printable(value)

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from shared.engine.curves import draw_training_curve
-from shared.engine.processes import is_first_process
+from shared.engine.processes import in_first_process, is_first_process
 from shared.engine.weights import half_state_dict
 from shared.errors import InputError, one_line
 from shared.files import write_atomically, write_json, write_table
@@ -115,11 +115,10 @@ class TrainingRecord:
 
     def start(self, engine: Any) -> None:
         outputs, targets = Outputs(self.output_dir), [self.output_dir / name for name in FILES]
-        outputs.check(targets)
+        in_first_process(lambda: outputs.claim(targets))
         if self.last.exists():
             self._continue(engine)
         if is_first_process():
-            outputs.claim(targets)
             write_json(self.output_dir / "config.json", resolved_config())
 
     def _continue(self, engine: Any) -> None:

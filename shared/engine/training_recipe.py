@@ -1,7 +1,6 @@
 """What the configs of every training have in common, as plain dictionaries; see `shared.engine.recipe`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from shared.engine.recipe import DEVICE, KEPT_BACK, MODEL, Config, Part, component, paths, run, start, with_start
 
@@ -54,7 +53,7 @@ def training_loop(
     model: str = "$@average.module",
     warmup_epochs: int = 2,
     compiled: bool = True,
-    **trainer: Any,
+    **trainer: object,
 ) -> Part:
     """The entry "train": `data`, its part up to the "dataloader", and what steps over it.
 
@@ -98,7 +97,7 @@ def validation(
     postprocessing: Part,
     key_metric: Part,
     additional_metrics: Part | None = None,
-    **evaluator: Any,
+    **evaluator: object,
 ) -> Part:
     """The entry "validate": how the average network does on `data`."""
     collate = {"collate_fn": collate_fn} if collate_fn else {}

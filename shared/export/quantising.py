@@ -4,7 +4,6 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +11,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quant_pre_process, quantize_static
 from torch import Tensor, nn
 
+from shared.engine.forms import Outputs
 from shared.errors import InputError
 from shared.files import write_atomically
 
@@ -25,7 +25,7 @@ class Recording(nn.Module):
         self.most = most
         self.images: list[np.ndarray] = []
 
-    def forward(self, image: Tensor) -> Any:
+    def forward(self, image: Tensor) -> Outputs:
         if len(self.images) < self.most:
             self.images.append(image.float().cpu().numpy())
         return self.network(image)

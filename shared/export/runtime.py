@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shared.engine.forms import Form, settings_sha256
+from shared.engine.forms import Form, Outputs, settings_sha256
 from shared.engine.weights import weight_file
 from shared.errors import InputError, one_line
 from shared.files import sha256_of
@@ -84,7 +84,7 @@ class OnnxNetwork(nn.Module):
         absent = [name for name in self.providers if name not in used]
         print(f"onnxruntime: {path} on {', '.join(used)}", *(f"(not {name})" for name in absent), flush=True)
 
-    def forward(self, image: Tensor) -> Any:
+    def forward(self, image: Tensor) -> Outputs:
         outputs = self.session.run(list(self.form.outputs), {"image": image.float().cpu().numpy()})
         return self.form.of_outputs([torch.from_numpy(output).to(image.device) for output in outputs])
 

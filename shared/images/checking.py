@@ -1,9 +1,9 @@
 """The transforms that read images and labels into a bundle, and refuse what it cannot take."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from torch import Tensor
 
 from shared.errors import InputError
 from shared.images.bounds import check_grid
@@ -18,6 +19,7 @@ from shared.images.channels import ALPHA, RGB, describe
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.images.snapping import is_lossy, snapped
+from shared.samples import Sample
 
 # What is neither a medical image nor a microscope's is an error in the header.
 SMALLEST_VOXEL_MM, LARGEST_VOXEL_MM = 1e-3, 1e2
@@ -52,7 +54,7 @@ class ReadCased(MapTransform):
         self.channel = channel
         self.pixdim = pixdim
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
@@ -92,7 +94,7 @@ class ReadLabeld(MapTransform):
         self.num_classes = num_classes
         self.values = list(values)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             path, image = out[key], out[self.image_key]
@@ -184,7 +186,7 @@ def match_channels(file: ImageFile, channels: int, channel: object = "") -> Meta
     does not call colours, have to be chosen.
     """
     chosen = file.with_channels(channel)
-    image: Any = chosen.tensor()  # MetaTensor's methods are annotated as giving plain tensors
+    image: Tensor = chosen.tensor()
     count = len(chosen.values)
     if chosen.is_raster:
         image = _matched_colours(image, chosen, channels, by_name=channel in ("", None))
@@ -201,11 +203,10 @@ def match_channels(file: ImageFile, channels: int, channel: object = "") -> Meta
             got=describe(chosen.channels) if chosen.channels else count,
             fix="choose with --channel, by name or by a number from 1" if file.is_raster else "choose those to keep",
         )
-    matched: MetaTensor = image
-    return matched
+    return cast(MetaTensor, image)  # whose methods are annotated as giving plain tensors
 
 
-def _matched_colours(image: Any, file: ImageFile, channels: int, *, by_name: bool) -> Any:
+def _matched_colours(image: Tensor, file: ImageFile, channels: int, *, by_name: bool) -> Tensor:
     """The channels of a raster image (C, *S) converted between gray and colour, as far as they are either.
 
     by_name: what they are is told by their names, where there are any, rather than by their number.

@@ -2,10 +2,10 @@
 
 import contextlib
 import io
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 import numpy as np
 
@@ -18,27 +18,48 @@ from shared.images.outlines import box_around, check_outline
 KEYS = {"images", "annotations"}  # that every such file has
 
 
+class CocoImage(TypedDict, total=False):
+    """The entry of an image, of which `id` and `file_name` have been checked."""
+
+    id: Hashable
+    file_name: str
+    width: object
+    height: object
+
+
+class CocoAnnotation(TypedDict, total=False):
+    """The entry of an annotation, of which `image_id` has been checked; the rest is where it is used."""
+
+    id: Hashable
+    image_id: Hashable
+    category_id: object
+    bbox: object
+    segmentation: object
+    iscrowd: object
+
+
 class CocoFile:
     """The images of a COCO file, and what is annotated in each.
 
     Raises InputError, here and in its methods, that names the file and the image or annotation that cannot be used.
     """
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+    def __init__(self, path: Path, content: Mapping[str, object]) -> None:
         from pycocotools.coco import COCO
 
         self.path = path
         self._check(content)
         self.index = COCO()
-        annotations = [{"id": number, **entry} for number, entry in enumerate(content["annotations"])]
+        annotations = [{"id": number, **entry} for number, entry in enumerate(self._entries(content, "annotations"))]
         self.index.dataset = {"images": content["images"], "annotations": annotations}
         with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does
             self.index.createIndex()
-        self.names = {_key(one, "id"): str(one["name"]) for one in content.get("categories", []) if "name" in one}
+        categories = self._entries(content, "categories")
+        self.names = {_key(one, "id"): str(one["name"]) for one in categories if "name" in one}
         self.subset = path.stem.partition("_")[2] or path.stem  # of instances_default.json, as COCO and CVAT call it
 
     @property
-    def images(self) -> list[dict[str, Any]]:
+    def images(self) -> list[CocoImage]:
         """The entries of the images, in their order."""
         return list(self.index.dataset["images"])
 
@@ -47,7 +68,7 @@ class CocoFile:
         folder = self.path.parent
         return part_named(self.subset) or ("" if folder == root else part_named(folder.name))
 
-    def image_path(self, image: dict[str, Any], root: Path) -> Path:
+    def image_path(self, image: CocoImage, root: Path) -> Path:
         """The file of an image, which lies in the data set `root`, whatever its `file_name` says."""
         folder = self.path.parent
         folders = [
@@ -63,11 +84,11 @@ class CocoFile:
             )  # fmt: skip
         return path
 
-    def annotations(self, image: dict[str, Any]) -> list[dict[str, Any]]:
+    def annotations(self, image: CocoImage) -> list[CocoAnnotation]:
         """The annotations of an image, in their order, crowds among them."""
         return list(self.index.imgToAnns[image["id"]])
 
-    def label(self, annotation: dict[str, Any]) -> str:
+    def label(self, annotation: CocoAnnotation) -> str:
         """The name of the class of an annotation: ids differ from file to file."""
         number = _key(annotation, "category_id")
         if number not in self.names:
@@ -77,7 +98,7 @@ class CocoFile:
             )  # fmt: skip
         return self.names[number]
 
-    def box(self, annotation: dict[str, Any], size: Size | None) -> list[float]:
+    def box(self, annotation: CocoAnnotation, size: Size | None) -> list[float]:
         """Corners (x1, y1, x2, y2) of an annotation in a picture of `size`, or around its outline if it has no box."""
         entry, box = self.entry(annotation), annotation.get("bbox")
         if not box and annotation.get("segmentation"):
@@ -88,11 +109,11 @@ class CocoFile:
         x, y, width, height = numbers
         return checked_box([x, y, x + width, y + height], size, entry)
 
-    def check_size(self, image: dict[str, Any], size: Size | None) -> None:
+    def check_size(self, image: CocoImage, size: Size | None) -> None:
         """Refuse an image whose entry has another width and height than its picture."""
         check_size((image.get("width", 0), image.get("height", 0)), size, self._image(image))
 
-    def draw(self, image: dict[str, Any], size: Size) -> np.ndarray:
+    def draw(self, image: CocoImage, size: Size) -> np.ndarray:
         """Ids (height, width) of the instances of an image, 0 the background; later ones are drawn over earlier ones.
 
         Crowds are left out. size: width and height of the picture.
@@ -105,33 +126,34 @@ class CocoFile:
             ids[self.index.annToMask(annotation) > 0] = number
         return ids
 
-    def count(self, image: dict[str, Any]) -> int:
+    def count(self, image: CocoImage) -> int:
         """How many instances an image has, crowds left out."""
         return len(self._instances(image))
 
-    def entry(self, annotation: dict[str, Any]) -> str:
+    def entry(self, annotation: CocoAnnotation) -> str:
         return f"{self.path}, annotation {annotation.get('id')}"
 
-    def _instances(self, image: dict[str, Any]) -> list[dict[str, Any]]:
+    def _instances(self, image: CocoImage) -> list[CocoAnnotation]:
         return [one for one in self.annotations(image) if not one.get("iscrowd")]
 
-    def _image(self, image: dict[str, Any]) -> str:
+    def _image(self, image: CocoImage) -> str:
         return f"{self.path}, image {image['id']}"
 
-    def _check(self, content: dict[str, Any]) -> None:
-        images = {_key(entry, "id"): entry for entry in self._entries(content, "images")}
-        for number, entry in enumerate(content["images"]):
+    def _check(self, content: Mapping[str, object]) -> None:
+        entries = self._entries(content, "images")
+        images = {_key(entry, "id") for entry in entries}
+        for number, entry in enumerate(entries):
             if _key(entry, "id") is None or not isinstance(entry.get("file_name"), str):
                 self._refuse(f"image {number}", "an id and a file_name", sorted(entry))
-        if len(images) != len(content["images"]):
-            self._refuse("images", "ids that differ", f"{len(content['images']) - len(images)} of them again")
+        if len(images) != len(entries):
+            self._refuse("images", "ids that differ", f"{len(entries) - len(images)} of them again")
         self._entries(content, "categories")
         for number, entry in enumerate(self._entries(content, "annotations")):
             if _key(entry, "image_id") not in images:
                 what = f"annotation {entry.get('id', number)}"
                 self._refuse(what, "an image_id that is among the images", repr(entry.get("image_id")))
 
-    def _entries(self, content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    def _entries(self, content: Mapping[str, object], key: str) -> list[dict[str, object]]:
         entries = content.get(key, [])
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             self._refuse(key, "a list of objects", type(entries).__name__)
@@ -172,7 +194,7 @@ def _content(path: Path, changed: int) -> Any:
     return read_json(path)
 
 
-def _key(entry: dict[str, Any], name: str) -> Hashable | None:
+def _key(entry: Mapping[str, object], name: str) -> Hashable | None:
     """An id, a number or text; None where it is neither."""
     value = entry.get(name)
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None

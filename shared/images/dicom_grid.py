@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ class Plane:
     axes: np.ndarray
     spacing: np.ndarray
     slope: tuple[str, str]
-    repeat: dict[str, Any] = field(default_factory=dict)
+    repeat: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _plane(groups: list[Header]) -> Plane:
         text = next((group[name] for group in groups if group.get(name)), default)
         return np.array(text.split("\\"), dtype=float)
 
-    def text(name: str) -> Any:
+    def text(name: str) -> object:
         return next((group[name] for group in groups if name in group), None)
 
     return Plane(

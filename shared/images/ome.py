@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read_ome(xml: str, file_name: str, pages: int) -> Ome:
 
 
 def _own_planes(
-    images: list[Any], own_uuid: str | None, file_name: str, pages: int
+    images: list[Element], own_uuid: str | None, file_name: str, pages: int
 ) -> dict[int, dict[str, int]] | None:
     planes: dict[int, dict[str, int]] = {}
     elsewhere = False
@@ -60,7 +60,7 @@ def _own_planes(
     return planes if elsewhere else None
 
 
-def _is_own(uuid: Any, own_uuid: str | None, file_name: str) -> bool:
+def _is_own(uuid: Element, own_uuid: str | None, file_name: str) -> bool:
     """Whether planes lie in the file that is read. It may have been renamed, but keeps its UUID."""
     return bool(uuid.text == own_uuid if own_uuid else uuid.get("FileName", "").lower() == file_name.lower())
 
@@ -73,6 +73,6 @@ def _colour(channel: dict[str, str]) -> str:
     return colour_name(red, green, blue)
 
 
-def _below(element: Any, tag: str) -> Iterator[Any]:
+def _below(element: Element, tag: str) -> Iterator[Element]:
     """The elements of a tag below `element`, in whichever namespace."""
     return (each for each in element.iter() if each.tag.rpartition("}")[2] == tag)

@@ -4,7 +4,6 @@ It ends the process without an error on run lengths that do not fill their pictu
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from shared.errors import InputError
 from shared.images.boxes import Size, check_within, finite_numbers
@@ -44,7 +43,7 @@ def _polygons(outline: object, entry: str) -> list[list[float]]:
     return polygons
 
 
-def _check_run_lengths(outline: dict[str, Any], size: Size | None, entry: str) -> None:
+def _check_run_lengths(outline: dict[str, object], size: Size | None, entry: str) -> None:
     stored = outline.get("size")
     rows, columns = stored if isinstance(stored, list) and len(stored) == 2 else (None, None)
     if type(rows) is not int or type(columns) is not int or (size is not None and (columns, rows) != size):

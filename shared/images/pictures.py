@@ -2,13 +2,16 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shared.errors import InputError
 from shared.images.channels import ALPHA, GRAY, RGB, Channel
 from shared.images.pixels import channels_first, check_size, upright
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000")
 ORIENTATION = 0x0112  # the tag of EXIF
@@ -36,7 +39,7 @@ def read_picture(path: Path, *, as_ids: bool) -> tuple[np.ndarray, tuple[Channel
     return values, CHANNELS[len(values)]
 
 
-def shown_pixels(file: Any, *, as_ids: bool) -> np.ndarray:
+def shown_pixels(file: "Image.Image", *, as_ids: bool) -> np.ndarray:
     """(rows, columns[, C]) of an open Pillow image, gray or RGB; with `as_ids` those of a palette are its indices."""
     colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
     return np.asarray(file.convert("RGB") if colours else file)
@@ -52,7 +55,7 @@ def _bits(path: Path, kind: str | None) -> int:
     return (start[place + 14] & 0x7F) + 1 if place >= 0 else 8
 
 
-def _orientation(file: Any) -> int:
+def _orientation(file: "Image.Image") -> int:
     try:
         return int(file.getexif().get(ORIENTATION, 1))
     except Exception:  # viewers show a picture whose EXIF is damaged as it is stored

@@ -12,6 +12,7 @@ from shared.images import dicom_series, volumes
 from shared.images.dicom import read_dicom
 from shared.images.dicom_series import is_dicom, is_one_of_several
 from shared.images.file import ImageFile
+from shared.images.ids import exact_ids
 from shared.images.raster import RASTER_ENDINGS, SLICE, begins_as_picture, read_raster, split_slice
 from shared.images.unpacking import start_of
 from shared.images.volumes import is_volume, read_volume
@@ -40,7 +41,21 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
     Raises InputError for what cannot be read.
     """
-    path = Path(path)
+    image = _read(Path(path), as_ids=as_ids)
+    return replace(image, values=np.ascontiguousarray(image.values, dtype=np.float32))
+
+
+def read_ids(path: str | Path) -> ImageFile:
+    """Read a label map whose ids may be of any size: its values are int32, and never were of a float that rounds them.
+
+    Raises InputError for what cannot be read, and for ids that are no whole numbers or beyond int32.
+    """
+    image = _read(Path(path), as_ids=True)
+    return replace(image, values=np.ascontiguousarray(exact_ids(image.values, image.path)))
+
+
+def _read(path: Path, *, as_ids: bool) -> ImageFile:
+    """An image in the type that its file has, with an affine of use."""
     read: Callable[[Path], ImageFile]
     try:
         start = start_of(split_slice(path)[0])
@@ -72,4 +87,4 @@ def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
         raise InputError(
             path, expected="an affine that gives each voxel a place", got=affine[:3].tolist(), fix="repair the header"
         )
-    return replace(image, values=np.ascontiguousarray(values, dtype=np.float32))
+    return image

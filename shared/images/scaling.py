@@ -1,12 +1,11 @@
 """Bringing the intensities of pictures of any depth to one range."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, ScaleIntensity
+
+from shared.samples import Sample
 
 
 class ScaleByRanged(MapTransform):
@@ -23,7 +22,7 @@ class ScaleByRanged(MapTransform):
         self.margin = margin
         self.from_extremes = ScaleIntensity()
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             image = out[key]

@@ -1,7 +1,6 @@
 """U-Net, whose blocks and skips may be those of other networks of its shape."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from monai.networks.layers.factories import Conv, Pool
@@ -12,8 +11,8 @@ from shared.layers.multires import MultiResBlock, ResPath
 from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
 
-BLOCKS: dict[str, Callable[..., Any]] = {"multires": MultiResBlock, "plain": PlainBlock}
-SKIPS: dict[str, Callable[..., Any]] = {"respath": ResPath, "plain": PlainSkip}
+BLOCKS: dict[str, Callable[..., MultiResBlock | PlainBlock]] = {"multires": MultiResBlock, "plain": PlainBlock}
+SKIPS: dict[str, Callable[..., ResPath | PlainSkip]] = {"respath": ResPath, "plain": PlainSkip}
 
 
 class UNet(nn.Module):
@@ -57,7 +56,7 @@ class UNet(nn.Module):
         parts = {"norm": norm, "act": act}
         block_parts = parts | ({"alpha": alpha} if block == "multires" else {})
 
-        def make_block(channels: int, level: int) -> Any:
+        def make_block(channels: int, level: int) -> MultiResBlock | PlainBlock:
             return BLOCKS[block](spatial_dims, channels, filters=filters[level], **block_parts)
 
         self.encoder, self.skips = nn.ModuleList(), nn.ModuleList()

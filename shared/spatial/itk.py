@@ -17,6 +17,7 @@ from torch import Tensor
 from shared.errors import InputError, one_line
 from shared.files import write_atomically
 from shared.images.file import ImageFile
+from shared.spatial.frames import flat_grid
 
 LARGEST_SKEW = 1e-3  # the cosine between two axes; float32 headers have some 1e-6
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
@@ -26,7 +27,8 @@ def to_itk(file: ImageFile) -> sitk.Image:
     """The first channel of an image as ITK has it: a picture or a volume of one slice becomes a 2-D image.
 
     ITK cannot read the displacement field of a one-slice volume, so a slice is taken for a 2-D image with direction
-    identity, origin zero and its spacing in the plane. A picture's columns are x.
+    identity, origin zero and its spacing in the plane; a file of two dimensions has the grid that ITK reads from it.
+    `between` leads from one slice to another. A picture's columns are x. Ids keep their type.
     Raises InputError where the axes of a volume are not at right angles.
     """
     if file.is_raster:
@@ -37,6 +39,9 @@ def to_itk(file: ImageFile) -> sitk.Image:
         thin = array.shape.index(1)
         plane = sitk.GetImageFromArray(array.squeeze(thin).T)
         plane.SetSpacing(np.delete(spacing, thin).tolist())
+        origin, turn = flat_grid(file)
+        plane.SetOrigin(origin.tolist())
+        plane.SetDirection(turn.ravel().tolist())
         return plane
     direction = RAS_TO_LPS @ file.affine[:3, :3] / spacing
     skew = np.abs(direction.T @ direction - np.eye(3)).max()
@@ -55,6 +60,11 @@ def to_itk(file: ImageFile) -> sitk.Image:
 def from_itk(image: sitk.Image) -> Tensor:
     """(1, *S), float32, of a gray ITK image."""
     return torch.as_tensor(sitk.GetArrayFromImage(image).T.astype(np.float32))[None]
+
+
+def ids_from_itk(image: sitk.Image) -> Tensor:
+    """(1, *S), int32, of an ITK image of ids."""
+    return torch.as_tensor(sitk.GetArrayFromImage(image).T.astype(np.int32))[None]
 
 
 def displacement_to_itk(displacement: np.ndarray, grid: sitk.Image) -> sitk.Image:
@@ -82,6 +92,22 @@ def after_affine(field: sitk.Image, affine: sitk.Transform, grid: sitk.Image) ->
     return sitk.TransformToDisplacementField(
         both, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(), grid.GetDirection()
     )
+
+
+def transform_of(matrix: np.ndarray) -> sitk.Transform:
+    """The transform of points that a matrix (D + 1, D + 1) is; see `matrix_of`."""
+    dims = len(matrix) - 1
+    return sitk.AffineTransform(matrix[:dims, :dims].ravel().tolist(), matrix[:dims, dims].tolist(), [0.0] * dims)
+
+
+def matrix_of(transform: sitk.Transform) -> np.ndarray:
+    """The (D + 1, D + 1) matrix of a transform that is linear."""
+    dims = transform.GetDimension()
+    origin = np.array(transform.TransformPoint((0.0,) * dims))
+    columns = [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(dims).tolist()]
+    matrix = np.eye(dims + 1)
+    matrix[:dims, :dims], matrix[:dims, dims] = np.stack(columns, axis=1), origin
+    return matrix
 
 
 def identity(image: sitk.Image) -> sitk.Transform:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from shared.detection.assignment import assign_by_task
@@ -36,11 +37,12 @@ def test_a_surer_place_is_preferred_and_counts_more() -> None:
     assert assigned.chosen[0].nonzero()[:, 0].tolist() == [int(inside[5])]
 
 
-def test_a_place_that_two_objects_want_goes_to_the_one_it_overlaps_most() -> None:
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_place_that_two_objects_want_goes_to_the_one_it_overlaps_most(order: list[int]) -> None:
     boxes, scores = found_at(32)
     true = torch.tensor([[[8.0, 8, 40, 40], [10.0, 10, 52, 52]]])
     assigned = assign_by_task(
-        boxes, scores, CENTRES, true, torch.tensor([[0, 1]]), torch.ones(1, 2, dtype=torch.bool), places=64
+        boxes, scores, CENTRES, true[:, order], torch.tensor([order]), torch.ones(1, 2, dtype=torch.bool), places=64
     )
     place = int((CENTRES - torch.tensor([20.0, 20])).norm(dim=1).argmin())  # its box, 4 to 36, is more like the first
     assert torch.equal(assigned.boxes[0, place], true[0, 0])

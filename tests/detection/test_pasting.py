@@ -110,6 +110,15 @@ def test_an_instance_on_the_seam_of_four_tiles_is_one_instance(radius: int) -> N
     np.testing.assert_array_equal(ids == 1, mask)
 
 
+def test_a_piece_that_shows_less_of_what_both_tiles_see_continues_the_instance() -> None:
+    """Agreement is a share of the smaller one: here 8 rows of 20."""
+    beam, thin = np.zeros(SIZE, dtype=bool), np.zeros(SIZE, dtype=bool)
+    beam[20:40, 10:150], thin[20:28, 10:150] = True, True
+    ids, kept = stitch([piece_of(beam, TILES[0], 0.9), piece_of(thin, TILES[1], 0.8)], SIZE)
+    assert len(kept) == 1
+    np.testing.assert_array_equal(ids == 1, beam & (np.indices(SIZE)[1] < 90) | thin)
+
+
 def test_neighbours_on_a_seam_stay_apart() -> None:
     """Each is seen by both tiles; nothing that one of them is could be taken for the other."""
     masks = [disc((30, 68), 11), disc((30, 92), 11)]

@@ -1,5 +1,6 @@
 """A run over cases: bad ones are told of, the others are done, and the table is right at every moment."""
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,9 @@ from monai.transforms import Compose, Lambdad
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import MOST_COLUMNS, CaseEvaluator, CaseReport, WeightsLoader
+from shared.engine.cases import CaseEvaluator, WeightsLoader
 from shared.engine.datasets import CaseDataset, collate_case
+from shared.engine.report import MOST_COLUMNS, CaseReport
 from shared.errors import InputError, input_error_behind
 from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case, find_cases
@@ -77,6 +79,7 @@ def spoil(*cases: Case) -> None:
 
 
 def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = (), forward: Any = None) -> CaseReport:
+    report.begin()
     dataset = CaseDataset(report.pending, Compose([ReadCased("image", spatial_dims=2)]))
     CaseEvaluator(
         device=torch.device("cpu"),
@@ -167,7 +170,9 @@ def test_resuming_starts_anew_where_the_image_or_the_settings_changed(
     run(setup(tmp_path, cases)[0]).finish()
     Image.fromarray(np.array([[0] * 3, [9] * 3, [9] * 3], dtype=np.uint8)).save(cases[1]["image"])
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b"]
-    monkeypatch.setattr("shared.engine.cases.run_settings", lambda: {"overlap": 0.25})
+    os.utime(cases[2]["image"], ns=(0, 0))  # replaced by one of the same size
+    assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b", "c"]
+    monkeypatch.setattr("shared.engine.report.run_settings", lambda: {"overlap": 0.25})
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == list("abcd")
 
 

@@ -41,6 +41,21 @@ def test_unfit_weights_are_refused_by_name(tmp_path: Path, content: Any, partial
     assert told in str(raised.value)
 
 
+def test_weights_of_which_half_fit_are_taken_and_of_less_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
+    state = {name: torch.ones_like(value) for name, value in network.state_dict().items() if name.startswith("0.")}
+    torch.save(state, tmp_path / "half.pt")
+    load_weights(network, tmp_path / "half.pt", partial=True)
+    assert torch.equal(network.get_parameter("0.weight"), state["0.weight"])
+    assert "loaded 2 tensors; left as initialised: 1.bias, 1.weight" in capsys.readouterr().out
+    del state["0.bias"]
+    torch.save(state, tmp_path / "less.pt")
+    with pytest.raises(InputError, match=r"less\.pt: expected at least half of the network's tensors, got 1 that fit"):
+        load_weights(network, tmp_path / "less.pt", partial=True)
+
+
 def test_without_finetune_from_the_weights_stay_as_initialised() -> None:
     network = nn.Conv2d(1, 2, 3)
     before = network.weight.clone()

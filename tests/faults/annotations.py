@@ -99,7 +99,8 @@ def _coco() -> Iterator[tuple[str, str | bytes]]:
     yield "without images", coco(images=[])
     for key in ("images", "annotations", "categories"):
         for kind, value in (("null", None), ("text", "x"), ("a number", 3), ("of numbers", [1]), ("an object", {})):
-            yield f"{key} {kind}", coco(**{key: value})
+            changes: dict[str, Any] = {key: value}
+            yield f"{key} {kind}", coco(None, **changes)
     for entry in (
         {"id": 1}, {"file_name": "a.png"}, {"id": None, "file_name": "a.png"}, {"id": [1], "file_name": "a.png"},
         {"id": 1, "file_name": 5}, {"id": 1, "file_name": ""}, {"id": 1, "file_name": "../../../etc/passwd"},
@@ -111,12 +112,14 @@ def _coco() -> Iterator[tuple[str, str | bytes]]:
         yield f"image {str(entry)[:50]}", coco(images=[entry])
     yield "an image again", coco(images=[{"id": 1, "file_name": "a.png"}] * 2)
     yield "a picture again", coco(images=[{"id": n, "file_name": "a.png"} for n in (1, 2)])
-    for number in (99, None, [1], {}, 1.5, "1"):
+    ids: tuple[Any, ...] = (99, None, [1], {}, 1.5, "1")
+    for number in ids:
         yield f"image_id {number}", coco({"image_id": number})
 
 
 def _coco_boxes() -> Iterator[tuple[str, str | bytes]]:
-    for category in (99, None, [1], {}, True):
+    categories: tuple[Any, ...] = (99, None, [1], {}, True)
+    for category in categories:
         yield f"category_id {category}", coco({"category_id": category})
     yield "an unknown class", coco(categories=[{"id": 1, "name": "elephant"}])
     for one in ({"id": 1}, {"name": "x"}, {"id": [1], "name": "x"}, {"id": 1, "name": None}):
@@ -129,7 +132,7 @@ def _coco_boxes() -> Iterator[tuple[str, str | bytes]]:
 
 
 def _coco_outlines() -> Iterator[tuple[str, str | bytes]]:
-    for outline in (
+    outlines: tuple[Any, ...] = (
         None, [], [[]], [[1, 2]], [[1, 2, 3, 4]], [POLYGON[:7]], "text", 5, [5], [["a"] * 6], [[None] * 6], [[NAN] * 6],
         [[1e9] * 6], [[10**400] * 6], [[0, 0, 1e300, 0, 0, 1e300]], [[[1, 2], [3, 4], [5, 6]]], {}, {"counts": [1]},
         {"size": [60, 80]}, {"size": [60, 80], "counts": [5]}, {"size": [80, 60], "counts": [4800]},
@@ -137,7 +140,8 @@ def _coco_outlines() -> Iterator[tuple[str, str | bytes]]:
         {"size": [10**5, 10**5], "counts": [10**10]}, {"size": [60, 80], "counts": "~~~~"},
         {"size": [60, 80], "counts": ""}, {"size": [60, 80], "counts": "é"}, {"size": "60", "counts": [4800]},
         {"size": [60, 80], "counts": None}, {"size": [-60, -80], "counts": [4800]},
-    ):  # fmt: skip
+    )  # fmt: skip
+    for outline in outlines:
         yield f"segmentation {str(outline)[:50]}", coco({"segmentation": outline})
 
 
@@ -158,12 +162,13 @@ def _labelme(name: str) -> Iterator[tuple[str, str | bytes]]:
         shapes = [{**one, **shape} if isinstance(shape, dict) else shape]
         return json.dumps({"shapes": shapes, "imagePath": "a.png", **changes})
 
-    for shape in (
+    shapes: tuple[Any, ...] = (
         {"label": None}, {"label": ""}, {"label": 5}, {"points": None}, {"points": []}, {"points": points[:2]},
         {"points": [[1]] * 3}, {"points": [["a", "b"]] * 3}, {"points": [[NAN, 1]] * 3}, {"points": [[1e9, 1]] * 3},
         {"points": "abc"}, {"points": [1, 2, 3]}, {"shape_type": "star"}, {"shape_type": 5},
         {"shape_type": ["polygon"]}, {"shape_type": "circle", "points": [[1, 1], [1e200, 1e200]]}, None, "text", 5, [],
-    ):  # fmt: skip
+    )  # fmt: skip
+    for shape in shapes:
         yield f"shape {str(shape)[:50]}", labelme(shape)
     for path in ("gone.png", "../../../etc/passwd", "", "\0", "x" * 5000):
         yield f"imagePath {path[:20]!r}", labelme({}, imagePath=path).replace("a.png", path)

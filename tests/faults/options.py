@@ -16,7 +16,20 @@ from tests.faults.pictures import flipped
 Generator = np.random.Generator
 CHOICES = {"runtime", "affine", "similarity", "preset", "learn", "part"}
 PLACES = {"dataset_dir", "weights", "finetune_from", "moving", "fixed", "moving_label", "fixed_label", "onnx", "groups"}
-LEFT_OUT = {"imports", "workflows", "bundle_root", "code_path", "output_dir", "engine_cache", "device", "compile"}
+LEFT_OUT = {
+    "handlers",
+    "initialize",
+    "run",
+    "finalize",
+    "imports",
+    "workflows",
+    "bundle_root",
+    "code_path",
+    "output_dir",
+    "engine_cache",
+    "device",
+    "compile",
+}
 
 
 def bad_options(defaults: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -24,24 +37,25 @@ def bad_options(defaults: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, default in defaults.items():
         if name.startswith("_") or name in LEFT_OUT or isinstance(default, dict):
             continue
-        if name in PLACES:
-            for value in ("/nowhere", "/etc/hostname", "/", "x" * 300, "a\nb", "http://example.org/a"):
-                yield name, value
-        elif isinstance(default, bool):
-            for value in ("maybe", 2, [True], None):
-                yield name, value
-        elif isinstance(default, int | float):
-            for value in ("many", -1, 0, 10**30, float("nan"), float("inf"), True, [1, 2], None, {}):
-                yield name, value
-        elif isinstance(default, list) and name not in ("handlers", "initialize", "run", "finalize"):
-            for value in (5, "x", [], [None], ["x"], [-1] * len(default), [0] * 7, [[1]], [float("nan")] * 3):
-                yield name, value
-        elif name in CHOICES:
-            for value in ("nonsense", "", 5, ["none"]):
-                yield name, value
+        for value in _unlike(name, default):
+            yield name, value
     yield "datset_dir", "."
     yield "device", "toaster"
     yield "device", "cuda:77"
+
+
+def _unlike(name: str, default: Any) -> tuple[Any, ...]:
+    if name in PLACES:
+        return ("/nowhere", "/etc/hostname", "/", "x" * 300, "a\nb", "http://example.org/a")
+    if name in CHOICES:
+        return ("nonsense", "", 5, ["none"])
+    if isinstance(default, bool):
+        return ("maybe", 2, [True])
+    if isinstance(default, int | float):
+        return ("many", -1, 0, 10**30, float("nan"), float("inf"), True, [1, 2], {})
+    if isinstance(default, list):
+        return (5, "x", [], [None], ["x"], [-1] * len(default), [0] * 7, [[1]], [float("nan")] * 3)
+    return ()
 
 
 def bad_weights(good: bytes, rng: Generator) -> Iterator[tuple[str, bytes]]:

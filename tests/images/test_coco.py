@@ -10,7 +10,7 @@ from PIL import Image
 from pycocotools import mask as masks
 
 from shared.errors import InputError
-from shared.images.coco import coco_files, open_coco
+from shared.images.coco import CocoImage, coco_files, open_coco
 from shared.images.outlines import box_around, unpacked
 
 SIZE = (80, 60)
@@ -125,7 +125,7 @@ def test_an_annotation_that_lacks_something_is_named(changes: dict[str, Any], wo
 
 
 def test_ids_as_text_hold_where_both_sides_have_them(tmp_path: Path) -> None:
-    image = {"id": "one", "file_name": "a.png"}
+    image: CocoImage = {"id": "one", "file_name": "a.png"}
     path = dataset(tmp_path, {"image_id": "one", "bbox": [9, 4, -5, 4]}, images=[image])
     file = open_coco(path)
     assert [file.box(one, SIZE) for one in file.annotations(image)] == [[4, 4, 9, 8]]

@@ -52,6 +52,12 @@ def test_a_photograph_is_no_label_map(tmp_path: Path) -> None:
         read(tmp_path, Image.fromarray((2 * ROWS + COLUMNS).astype(np.uint8)), "a.jpg", [0, 255])
 
 
+def test_how_near_is_measured_by_the_two_values_that_are_closest(tmp_path: Path) -> None:
+    shades = np.where(COLUMNS < 48, 0, 32).astype(np.uint8)  # 12 from 20: more than a quarter of the way to it from 0
+    with pytest.raises(InputError, match=r"values near \[0, 20, 255\], got others in 50% of a JPEG"):
+        read(tmp_path, Image.fromarray(shades), "a.jpg", [0, 20, 255], quality=95)
+
+
 def test_what_is_a_jpeg_its_content_says(tmp_path: Path) -> None:
     Image.fromarray(DISC).save(tmp_path / "a.png", format="JPEG")
     Image.fromarray(DISC).save(tmp_path / "b.jpg", format="PNG")

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 from shared.layers.smoothing import Smoothing, box_sum
 
@@ -33,6 +35,13 @@ def test_a_smoothed_point_is_the_window_and_keeps_its_sum(size: tuple[int, ...],
     assert float(smoothed.amax()) == float(smoothed[0, 0, *[12] * len(size)])
     if kind == "average":
         torch.testing.assert_close(smoothed[smoothed > 0], torch.full((7 ** len(size),), 7.0 ** -len(size)))
+
+
+@pytest.mark.parametrize("size", [(24, 26), (14, 16, 15)])
+def test_a_gaussian_is_scipys_of_a_sixth_of_the_width(size: tuple[int, ...]) -> None:
+    x = torch.rand(*size, generator=torch.Generator().manual_seed(0))
+    expected = gaussian_filter(x.numpy(), sigma=13 / 6, radius=6, mode="constant")
+    np.testing.assert_allclose(Smoothing("gaussian", 13)(x[None, None])[0, 0].numpy(), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["average", "gaussian"])

@@ -59,6 +59,14 @@ def test_what_lies_beyond_the_padding_does_not_move_the_places() -> None:
     assert torch.equal(whole, cut)
 
 
+@pytest.mark.parametrize("classes", [1, 7])
+def test_untrained_each_map_expects_five_objects_in_640_pixels_whatever_the_number_of_classes(classes: int) -> None:
+    network = Yolo(2, 1, classes, **TINY)  # type: ignore[arg-type]
+    for head, stride in zip(network.class_heads, STRIDES):
+        likely = head.get_parameter("2.bias").detach().sigmoid().sum()
+        assert float(likely * (640 / stride) ** 2) == pytest.approx(5, rel=1e-4)
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_onnxruntime_gives_the_same(dims: int, tmp_path: Path) -> None:
     network = Yolo(dims, 1, 2, **TINY).eval()  # type: ignore[arg-type]

@@ -86,6 +86,17 @@ def test_a_passing_fault_of_the_server_is_waited_out(
     assert contents(tmp_path / "here") == expected
 
 
+def test_the_pause_is_as_asked_for_before_the_second_attempt_and_then_doubles(
+    publish: Publish, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish()
+    pauses: list[float] = []
+    monkeypatch.setattr(downloading.time, "sleep", pauses.append)
+    server.faults += ["drop"] * 3
+    get(server, tmp_path / "here", pause=0.5)
+    assert pauses == [0.5, 1, 2]
+
+
 def test_a_missing_archive_is_told_of_at_once(publish: Publish, server: Server, tmp_path: Path) -> None:
     publish().with_name(f"{NAME}_v0.1.0.zip").unlink()
     with pytest.raises(InputError, match=r"v0.1.0.zip: expected the archive, got the server says 404"):

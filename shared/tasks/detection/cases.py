@@ -1,8 +1,8 @@
 """What a detector learns from and is held against: images with their objects, in the order of the image's axes."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -16,9 +16,18 @@ from shared.errors import InputError
 from shared.files import read_text
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.images.splits import choose_part, several_parts, split_by_name
+from shared.samples import Sample
 from shared.tasks.detection.annotations import read_boxes
 from shared.tasks.detection.boxed import BoxedImage
 from shared.tasks.detection.metrics import CROWD, NOTHING
+
+
+class BoxedCase(TypedDict):
+    """An annotated image. label: see `boxed_cases`."""
+
+    case: str
+    image: str
+    label: np.ndarray
 
 
 def boxed_cases(
@@ -28,7 +37,7 @@ def boxed_cases(
     fraction: float = 0.15,
     seed: int = 0,
     fold: int = 0,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[BoxedCase]]:
     """The annotated images as {"training": [...], "validation": [...], "all": [...]}: {"case", "image", "label"}.
 
     "label": (M, 5) float32, a row an object: corners (row1, column1, row2, column2) in pixels, and its class, or for a
@@ -52,7 +61,7 @@ def boxed_cases(
 
 def select_boxed(
     dataset_dir: str | Path, class_names: Sequence[str], *, part: str = "all", **split: Any
-) -> list[dict[str, Any]]:
+) -> list[BoxedCase]:
     """The annotated images of one part: "all", "training" or "validation" (see `boxed_cases`)."""
     return choose_part(
         part,
@@ -68,7 +77,7 @@ class ClipObjectsd(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.image_key = image_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             out[key] = clip_objects(torch.as_tensor(out[key]), out[self.image_key].shape[1:])
@@ -86,15 +95,16 @@ def clip_objects(objects: Tensor, size: Sequence[int], *, visible: float = 0.0) 
     return torch.cat([low, high, objects[:, 2 * dims :]], dim=1)[after > visible * before]
 
 
-def collate_objects(batch: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def collate_objects(batch: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """A batch of {"image", "label", …}: labels (B, M, 2 D + 1), filled up to the same M ≥ 1 with rows of NOTHING."""
     most = max(1, *(len(sample["label"]) for sample in batch))
     filled = [F.pad(sample["label"], (0, 0, 0, most - len(sample["label"])), value=NOTHING) for sample in batch]
-    collated: dict[str, Any] = list_data_collate([{**sample, "label": label} for sample, label in zip(batch, filled)])
+    samples = [{**sample, "label": label} for sample, label in zip(batch, filled)]
+    collated: dict[str, Tensor] = list_data_collate(samples)
     return collated
 
 
-def _cases(boxed: Sequence[BoxedImage], class_names: Sequence[str]) -> list[dict[str, Any]]:
+def _cases(boxed: Sequence[BoxedImage], class_names: Sequence[str]) -> list[BoxedCase]:
     return [{"case": b.case, "image": str(b.image), "label": _rows(b, class_names)} for b in boxed]
 
 

@@ -1,14 +1,12 @@
 """Random changes of colour, as between stains, microscopes and cameras."""
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
 from shared.images.checking import LUMINANCE
+from shared.samples import Sample
 
 
 class RandStainJitterd(RandomizableTransform, MapTransform):
@@ -28,12 +26,12 @@ class RandStainJitterd(RandomizableTransform, MapTransform):
         self.shift = shift
         self.colours = torch.as_tensor(rgb_from_hed, dtype=torch.float32)
 
-    def randomize(self, data: Any = None) -> None:
+    def randomize(self, data: object = None) -> None:
         super().randomize(None)
         self.factor = torch.as_tensor(self.R.uniform(1 - self.scale, 1 + self.scale, 3), dtype=torch.float32)
         self.offset = torch.as_tensor(self.R.uniform(-self.shift, self.shift, 3), dtype=torch.float32)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         self.randomize()
         for key in self.key_iterator(out) if self._do_transform else ():
@@ -54,11 +52,11 @@ class RandSaturationd(RandomizableTransform, MapTransform):
         RandomizableTransform.__init__(self, prob)
         self.ranges = (saturation, brightness)
 
-    def randomize(self, data: Any = None) -> None:
+    def randomize(self, data: object = None) -> None:
         super().randomize(None)
         self.saturation, self.brightness = (self.R.uniform(1 - r, 1 + r) for r in self.ranges)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         self.randomize()
         for key in self.key_iterator(out) if self._do_transform else ():

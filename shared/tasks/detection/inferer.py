@@ -1,7 +1,6 @@
 """How a detector is run over an image of any size, and what is kept of all that it finds."""
 
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from shared.detection.suppression import suppress
 from shared.engine.inferers import computes_in_bfloat16
+from shared.samples import Sample
 
 Place = tuple[slice, ...]
 
@@ -45,7 +45,7 @@ class LetterboxInferer(Inferer):
         self.most = most
         self.bfloat16 = bfloat16
 
-    def __call__(self, inputs: Tensor, network: Any, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
         image = convert_to_tensor(inputs)  # a MetaTensor would be carried through every layer
         longest = max(image.shape[2:])
         scale = self.input_size / max(longest if longest <= self.largest_whole else 0, self.tile_size)
@@ -102,7 +102,7 @@ class Suppressd(MapTransform):
         self.most = most
         self.image_key = image_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             boxes, scores = convert_to_tensor(out[key]).float().tensor_split([4])

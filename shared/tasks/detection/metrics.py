@@ -2,8 +2,8 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +13,15 @@ from torch import Tensor
 
 from shared.detection.boxes import intersection_over_union
 
+if TYPE_CHECKING:
+    from pycocotools.cocoeval import COCOeval
+
 NOTHING = -1.0  # the class of a row that is no object
 CROWD = -2.0  # less c: the class of a row that is a crowd of class c
 SIZES = ("all", "small", "medium", "large")  # of objects: up to 32², up to 96², and more pixels
 
 
-def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names: Sequence[str]) -> Any:
+def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names: Sequence[str]) -> "COCOeval":
     """pycocotools' COCOeval of images, accumulated.
 
     found: of each image (K, 6), corners along its axes (row1, column1, row2, column2), score, class. true: (M, 5),
@@ -27,8 +30,8 @@ def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    annotations: list[dict[str, Any]] = []
-    results: list[dict[str, Any]] = []
+    annotations: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
     for image, (detections, objects) in enumerate(zip(found, true), start=1):
         for box, label in zip(xywh(objects).tolist(), objects[:, 4].long().tolist()):
             if label == NOTHING:
@@ -54,7 +57,7 @@ def coco_evaluation(found: Sequence[Tensor], true: Sequence[Tensor], class_names
     return evaluation
 
 
-def coco_scores(evaluation: Any, class_names: Sequence[str]) -> dict[str, float]:
+def coco_scores(evaluation: "COCOeval", class_names: Sequence[str]) -> dict[str, float]:
     """AP at IoU 0.5:0.95, 0.5 and 0.75 over the classes, by size of object, and by class; nan where there is none."""
     precision = evaluation.eval["precision"]  # (IoU, recall, class, size, detections an image)
 
@@ -72,7 +75,7 @@ def coco_scores(evaluation: Any, class_names: Sequence[str]) -> dict[str, float]
     return scores
 
 
-def precision_curves(evaluation: Any, class_names: Sequence[str]) -> dict[str, np.ndarray]:
+def precision_curves(evaluation: "COCOeval", class_names: Sequence[str]) -> dict[str, np.ndarray]:
     """Of each class that there is, the precision (2, 101) at the recalls 0, 0.01, …, 1: at IoU 0.5, and at 0.75."""
     precision = evaluation.eval["precision"][[0, 5], :, :, 0, -1]
     return {
@@ -129,7 +132,7 @@ class CocoPrecision(Metric):
     Its output: lists of what was found in each image and of the true objects, as `coco_evaluation` takes them.
     """
 
-    def __init__(self, class_names: Sequence[str], *, at: str = "ap", output_transform: Any = lambda x: x) -> None:
+    def __init__(self, class_names: Sequence[str], *, at: str = "ap", output_transform: Callable = lambda x: x) -> None:
         self.class_names = list(class_names)
         self.at = at
         super().__init__(output_transform=output_transform)

@@ -1,17 +1,17 @@
 """Training pictures of a detector: several images beside each other, each turned, scaled and moved at random."""
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.data import Dataset
-from monai.transforms import MapTransform
+from monai.transforms import Compose, MapTransform
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
+from shared.samples import Sample
 from shared.tasks.detection.cases import clip_objects
 
 
@@ -31,7 +31,7 @@ class MosaicDataset(Dataset):
     def __init__(
         self,
         images: Dataset,
-        transform: Any,
+        transform: Compose,
         *,
         size: int,
         seed: int,
@@ -57,7 +57,7 @@ class MosaicDataset(Dataset):
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def _transform(self, index: int) -> Any:
+    def _transform(self, index: int) -> object:
         draw, colour = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(2).tolist()
         random = np.random.default_rng(draw)
         four = self.epoch <= self.last_mosaic and random.random() < self.four
@@ -130,7 +130,7 @@ class ResizeLongestd(MapTransform):
         self.label_key = label_key
         self.length = length
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             image = convert_to_tensor(out[key])

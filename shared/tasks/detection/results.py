@@ -1,7 +1,7 @@
 """What is done with the objects found in a case: files, overlays and counts, or scores against the true ones."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.engine.cases import Figures, summary_files
+from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -101,9 +101,9 @@ class DetectionTask:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.threshold = threshold
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, Compared] = {}
 
-    def outcome(self, result: Mapping[str, Any]) -> Detected:
+    def outcome(self, result: Result) -> Detected:
         objects = result["pred"].cpu()
         return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.threshold)
 
@@ -130,12 +130,12 @@ class DetectionWriter(DetectionTask):
         except (ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         detected = self.outcome(result)
         detected.save(self.output_dir)
         return detected.figures()
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         results = []
         for case in (row["case"] for row in rows if row["status"] == "ok" and self._file(row["case"]).is_file()):
             content = read_json(self._file(case))
@@ -178,7 +178,7 @@ class DetectionScorer(DetectionTask):
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         detected, true = self.outcome(result), torch.as_tensor(result["label"]).cpu()
         true = true[true[:, 4] != NOTHING]
         self.kept[detected.case] = Compared(detected.image.path, detected.objects, true)
@@ -194,14 +194,14 @@ class DetectionScorer(DetectionTask):
             "too_many": int(pairs[-1].sum()),
         }
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
-        summary: dict[str, Any] = {"cases": len(rows), "failed": len(rows) - len(done)}
+        summary: dict[str, object] = {"cases": len(rows), "failed": len(rows) - len(done)}
         if done:
             summary |= self._score(done)
         write_json(self.output_dir / "metrics.json", summary)
 
-    def _score(self, done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _score(self, done: Sequence[Row]) -> dict[str, object]:
         results = [self.kept[row["case"]] for row in done]
         found, true = [r.found for r in results], [r.true for r in results]
         evaluation = coco_evaluation(found, true, self.class_names)
@@ -226,10 +226,10 @@ class DetectionScorer(DetectionTask):
         }
         return {**scores, "counting_error": errors, "threshold": self.threshold, "confusion": confusions}
 
-    def _draw_worst(self, done: Sequence[Mapping[str, Any]]) -> None:
+    def _draw_worst(self, done: Sequence[Row]) -> None:
         ranked = sorted(done, key=lambda row: -(row["missed_or_wrong"] + row["too_many"]))[: self.worst]
         for rank, row in enumerate(ranked, start=1):
-            kept: Compared = self.kept[row["case"]]
+            kept = self.kept[row["case"]]
             title = f"{row['case']}: {row['missed_or_wrong']} missed or wrong, {row['too_many']} too many"
             image = read_image(kept.image)
             detected = Detected(row["case"], image, kept.found, self.class_names, self.threshold)

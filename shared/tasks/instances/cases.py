@@ -8,7 +8,7 @@ from shared.errors import InputError
 from shared.files import visible_files
 from shared.images.boxes import Size
 from shared.images.cases import Case, find_labelled_cases
-from shared.images.coco import CocoFile, coco_files, open_coco
+from shared.images.coco import CocoFile, CocoImage, coco_files, open_coco
 from shared.images.labelme import labelme_files, labelme_image, labelme_shapes
 from shared.images.layouts import case_of, labelled_folders, without_image_folder
 from shared.images.reading import RASTER_ENDINGS, read_image, without_ending
@@ -111,7 +111,7 @@ def _coco_cases(root: Path, files: list[Path]) -> tuple[list[Case], dict[str, st
     return [cases[name] for name in sorted(cases)], several_parts(parts)
 
 
-def _coco_image(label: str) -> tuple[CocoFile, dict]:
+def _coco_image(label: str) -> tuple[CocoFile, CocoImage]:
     path, _, wanted = label.rpartition(SEPARATOR)
     file = open_coco(path)
     return file, next(image for image in file.images if str(image["id"]) == wanted)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,23 @@ from shared.errors import InputError
 from shared.files import write_atomically
 
 MOST_INSTANCES = 2**16 - 1  # that 16 bits can name
+
+
+class InstanceRow(TypedDict):
+    """What is written of an instance: see `instance_table`."""
+
+    id: int
+    box: list[int]
+    score: float
+    label: str
+    area_px: int
+
+
+class RunLengths(TypedDict):
+    """COCO's, of a mask of `size` (rows, columns): how many pixels are out and in, by turns, column by column."""
+
+    size: list[int]
+    counts: list[int]
 
 
 def write_ids(path: str | Path, ids: np.ndarray) -> Path:
@@ -25,7 +42,7 @@ def write_ids(path: str | Path, ids: np.ndarray) -> Path:
     return write_atomically(path, lambda temporary: Image.fromarray(ids.astype(np.uint16)).save(temporary))
 
 
-def instance_table(ids: np.ndarray, scores: Sequence[float], names: Sequence[str]) -> list[dict[str, Any]]:
+def instance_table(ids: np.ndarray, scores: Sequence[float], names: Sequence[str]) -> list[InstanceRow]:
     """A row for each id 1 … N of (rows, columns): id, box (x1, y1, x2, y2) in pixels, score, label, area in pixels."""
     areas = np.bincount(ids.ravel(), minlength=len(scores) + 1)[1:]
     return [
@@ -40,7 +57,7 @@ def instance_table(ids: np.ndarray, scores: Sequence[float], names: Sequence[str
     ]
 
 
-def run_lengths(ids: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
+def run_lengths(ids: np.ndarray) -> Iterator[tuple[int, RunLengths]]:
     """Of each id that is there, in their order: it, and its pixels as COCO's run lengths, column by column."""
     rows, columns = ids.shape
     for number, place in enumerate(find_objects(ids), start=1):
@@ -56,7 +73,7 @@ def run_lengths(ids: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, {"size": [rows, columns], "counts": counts if counts[-1] else counts[:-1]}
 
 
-def compressed(rle: dict[str, Any]) -> dict[str, Any]:
+def compressed(rle: RunLengths) -> dict[str, object]:
     """COCO's run lengths as the text that pycocotools packs them into."""
     from pycocotools.mask import frPyObjects
 
@@ -64,7 +81,7 @@ def compressed(rle: dict[str, Any]) -> dict[str, Any]:
     return {"size": rle["size"], "counts": packed["counts"].decode("ascii")}
 
 
-def coco_results(image_id: str, ids: np.ndarray, table: Sequence[dict[str, Any]], names: Sequence[str]) -> list[dict]:
+def coco_results(image_id: str, ids: np.ndarray, table: Sequence[InstanceRow], names: Sequence[str]) -> list[dict]:
     """The instances of an image as COCO's results have them; category_id counts from 1 in the order of `names`."""
     rows = {row["id"]: row for row in table}
     results = []
@@ -78,7 +95,7 @@ def coco_results(image_id: str, ids: np.ndarray, table: Sequence[dict[str, Any]]
     return results
 
 
-def write_geojson(path: str | Path, ids: np.ndarray, table: Sequence[dict[str, Any]]) -> Path:
+def write_geojson(path: str | Path, ids: np.ndarray, table: Sequence[InstanceRow]) -> Path:
     """Write the outline of each instance as a detection that QuPath reads: x to the right, y down, in pixels.
 
     A pixel's centre is at 0.5. The outline runs between the centres of pixels inside and outside; holes are filled.

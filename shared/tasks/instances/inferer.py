@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from math import ceil
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ class TiledInstances(Inferer):
         self.bfloat16 = bfloat16
 
     def __call__(
-        self, inputs: Tensor, network: Callable[..., Instances], *args: Any, **kwargs: Any
+        self, inputs: Tensor, network: Callable[..., Instances], *args: object, **kwargs: object
     ) -> dict[str, Tensor]:
         if len(inputs) != 1:
             raise ValueError(f"expected one image at a time, got {len(inputs)}")
@@ -88,7 +87,7 @@ class TiledInstances(Inferer):
 
 
 def look(
-    image: Tensor, scale: float, least: float, network: Callable[..., Instances], *args: Any, **kwargs: Any
+    image: Tensor, scale: float, least: float, network: Callable[..., Instances], *args: object, **kwargs: object
 ) -> Seen:
     """What `network` sees, of scores above `least`, in an image (1, C, *S) enlarged by `scale`: in its own pixels."""
     size = image.shape[2:]

@@ -1,8 +1,7 @@
 """Random patches of images of instances, stained and lit at random."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
 from shared.images.cases import Case
+from shared.samples import Sample
 from shared.tasks.instances.cases import count_instances
 
 
@@ -42,7 +42,7 @@ class RandCropd(RandomizableTransform, MapTransform):
         self.zoom = zoom
         self.stretch = stretch
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out, random = dict(data), self.R
         image, ids = (out[key] for key in self.keys)
         shape = np.array(image.shape[1:])
@@ -76,7 +76,7 @@ class RandStaind(RandomizableTransform, MapTransform):
         RandomizableTransform.__init__(self)
         self.inverted, self.gray, self.changed = inverted, gray, changed
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out, random = dict(data), self.R
         for key in self.key_iterator(out):
             image = (out[key] + 1) / 2

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
@@ -143,7 +142,7 @@ class Instances:
             "shared.tasks.instances.transforms.ScaleByPercentilesd", keys="image", lower=lower, upper=upper
         )
 
-    def _task(self, role: str, **arguments: Any) -> Part:
+    def _task(self, role: str, **arguments: object) -> Part:
         return component(f"shared.tasks.instances.results.Instance{role}", output_dir="@output_dir", **arguments)
 
     def _classes(self) -> Part:

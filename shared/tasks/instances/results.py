@@ -1,15 +1,14 @@
 """What is done with the instances found in a case: files, overlays and counts, or scores against a reference."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from shared.engine.cases import Figures
+from shared.engine.cases import Figures, Result, Row
 from shared.engine.drawing import overlay_path
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
@@ -19,7 +18,7 @@ from shared.files import read_json, read_table, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.instances.files import coco_results, instance_table, write_geojson, write_ids
+from shared.tasks.instances.files import InstanceRow, coco_results, instance_table, write_geojson, write_ids
 from shared.tasks.instances.metrics import (
     THRESHOLDS,
     aggregated_jaccard,
@@ -48,7 +47,7 @@ class FoundInstances:
     labels: Sequence[str]
 
     @cached_property
-    def table(self) -> list[dict[str, Any]]:
+    def table(self) -> list[InstanceRow]:
         """A row an instance: see `instance_table`."""
         return instance_table(self.ids, self.scores, self.labels)
 
@@ -70,7 +69,7 @@ class FoundInstances:
         write_json(Path(folder) / f"{self.case}.json", content)
 
 
-def figures_of(ids: np.ndarray, table: Sequence[Mapping[str, Any]]) -> Figures:
+def figures_of(ids: np.ndarray, table: Sequence[InstanceRow]) -> Figures:
     areas = [row["area_px"] for row in table]
     return {
         "count": len(table),
@@ -95,7 +94,7 @@ class InstanceWriter:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.formats = list(formats)
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, Compared] = {}
         self.summaries = ["instances.json"] if "coco" in formats else []
 
     def targets(self, case: str) -> list[str]:
@@ -113,17 +112,17 @@ class InstanceWriter:
         except (InputError, ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 
-    def outcome(self, result: Mapping[str, Any]) -> FoundInstances:
+    def outcome(self, result: Result) -> FoundInstances:
         names = [self.class_names[index] for index in result["labels"].tolist()]
         ids = result["pred"][0].cpu().numpy()
         return FoundInstances(result["case"], result["files"]["image"], ids, result["scores"].tolist(), names)
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         instances = self.outcome(result)
         instances.save(self.output_dir, formats=self.formats)
         return instances.figures()
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         if "coco" not in self.formats:
             return
 
@@ -138,11 +137,11 @@ class InstanceWriter:
 
         write_atomically(self.output_dir / "instances.json", write)
 
-    def _is_done(self, row: Mapping[str, Any]) -> bool:
+    def _is_done(self, row: Row) -> bool:
         """Whether the results of a row's case are there; those of an earlier run may have been taken away."""
         return row["status"] == "ok" and all(self._file(row["case"], ending).is_file() for ending in ("png", "json"))
 
-    def _stored(self, case: str) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    def _stored(self, case: str) -> tuple[np.ndarray, list[InstanceRow]]:
         ids = read_image(self._file(case, "png"), as_ids=True).values[0].astype(np.int32)
         return ids, read_json(self._file(case, "json"))["instances"]
 
@@ -190,7 +189,7 @@ class InstanceScorer:
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         case = result["case"]
         found, reference = (result[key][0].cpu().numpy().astype(np.int32) for key in ("pred", "label"))
         counts = matches(found, reference, THRESHOLDS)
@@ -208,14 +207,14 @@ class InstanceScorer:
             "found": int(counts[0, [0, 1]].sum()),
         }
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
-        content: dict[str, Any] = {"cases": len(rows), "failed": len(rows) - len(done)}
+        content: dict[str, object] = {"cases": len(rows), "failed": len(rows) - len(done)}
         if done:
             content |= self._score(done)
         write_json(self.output_dir / "metrics.json", content)
 
-    def _score(self, done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def _score(self, done: Sequence[Row]) -> dict[str, object]:
         names = sorted({row[self.column] for row in done if row[self.column]})
         groups = {name: [row for row in done if row[self.column] == name] for name in names}
         scores = {"all": self._summary(done), **{name: self._summary(members) for name, members in groups.items()}}
@@ -229,7 +228,7 @@ class InstanceScorer:
         print(format_table([{"group": name, **values} for name, values in scores.items()], ["group", *columns]), "\n")
         return {**summary, "by_group": scores}
 
-    def _summary(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    def _summary(self, rows: Sequence[Row]) -> dict[str, float]:
         """Of some cases: means over images, counts pooled over images, and COCO's AP over all instances."""
         compared = [self.kept[row["case"]] for row in rows]
         pooled = precision_of(np.sum([c.counts for c in compared], axis=0))
@@ -239,7 +238,7 @@ class InstanceScorer:
         figures = {**means, **{name: float(value) for name, value in together.items()}, **coco}
         return {"cases": len(rows), **{name: round(value, 6) for name, value in figures.items()}}
 
-    def _draw_worst(self, done: Sequence[Mapping[str, Any]]) -> None:
+    def _draw_worst(self, done: Sequence[Row]) -> None:
         cases = []
         for row in sorted(done, key=lambda r: r["ap"])[: self.worst]:
             compared = self.kept[row["case"]]

@@ -1,8 +1,7 @@
 """Label maps of instances: reading them, and what of them training needs."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +11,11 @@ from monai.data import MetaTensor, list_data_collate
 from monai.transforms import MapTransform
 from scipy.ndimage import find_objects
 from skimage.measure import label as connected_parts
+from torch import Tensor
 
 from shared.errors import InputError
 from shared.images.reading import read_image
+from shared.samples import Sample
 from shared.tasks.instances.cases import draw_ids, is_drawn
 from shared.tasks.instances.masks import as_ids
 
@@ -30,7 +31,7 @@ class ReadInstancesd(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.image_key = image_key
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             path, image = out[key], out[self.image_key]
@@ -61,7 +62,7 @@ class ScaleByPercentilesd(MapTransform):
         self.percentiles = (lower, upper)
         self.most = most
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             image = out[key]
@@ -85,7 +86,7 @@ class InstancesToTruthd(MapTransform):
         super().__init__([key])
         self.smallest = smallest
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         parts = connected_parts(np.asarray(out.pop(self.keys[0]))[0].astype(np.int32), connectivity=1)
         sizes = np.bincount(parts.ravel())
@@ -103,7 +104,7 @@ class InstancesToTruthd(MapTransform):
 class InstanceMapd(MapTransform):
     """Make of what `TiledInstances` found a map of ids (1, *S) in its place, "scores" and "labels" (N) beside it."""
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             found = out[key]
@@ -111,7 +112,7 @@ class InstanceMapd(MapTransform):
         return out
 
 
-def collate_instances(batch: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
+def collate_instances(batch: Sequence[Sample]) -> dict[str, Tensor]:
     """Collate samples of different numbers M of objects: "present", (B, M), tells which are any; at least one row."""
     most = max(1, *(len(sample["boxes"]) for sample in batch))
     collated = list_data_collate([{key: sample[key] for key in ("image", "ids")} for sample in batch])

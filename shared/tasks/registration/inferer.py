@@ -15,15 +15,17 @@ from shared.engine.inferers import AutocastInferer
 from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
 from shared.tasks.registration.losses import RegistrationLoss
-from shared.tasks.registration.optimising import descend
+from shared.tasks.registration.optimising import descend, lowest
 
 
 class RegistrationInferer(Inferer):
     """Give the displacement (B, D, *S) of pairs (B, 2, *S), in voxels; refined on the pair at hand, if asked for.
 
+    A third channel of a pair is 1 where the moving image is, and 0 elsewhere, which counts for nothing in refinement.
     refine_steps: of gradient descent (Adam) on the velocity field, from that of the network, under `loss`.
     learning_rate: of these steps, in voxels of the velocity's grid. anchor: weight of the mean squared distance from
-    the network's velocity, which knows of labels what the images do not show.
+    the network's velocity, which knows of labels what the images do not show. Of a pair whose moving image is a part
+    it starts from no movement where that is the better.
     with_inverse: give (B, 2 D, *S), from fixed to moving and back. bfloat16: let the network compute in it where it is
     native.
     Refining and the way back need a VoxelMorph. What its guide sees counts as the loss has it: as "maps".
@@ -48,7 +50,8 @@ class RegistrationInferer(Inferer):
         self.autocast = AutocastInferer(bfloat16)
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
-        pair, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
+        plain, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
+        pair, inside = plain[:, :2], plain[:, 2:]
         if not (self.refine_steps or self.with_inverse):
             return self.autocast(pair, network)
         if not isinstance(network, VoxelMorph):
@@ -57,23 +60,29 @@ class RegistrationInferer(Inferer):
                 got=self.refine_steps, fix="refine with --runtime torch",
             )  # fmt: skip
         found = self.autocast(pair, network.guided)
-        velocity = self._refined(found, pair, network) if self.refine_steps else found["velocity"]
+        velocity = self._refined(found, pair, inside, network) if self.refine_steps else found["velocity"]
         displacement = network.displacement(velocity, size)
         if not self.with_inverse:
             return displacement
         return torch.cat([displacement, network.displacement(-velocity, size)], dim=1)
 
-    def _refined(self, found: Mapping[str, Tensor], pair: Tensor, network: VoxelMorph) -> Tensor:
-        start = found["velocity"].detach()
-        velocity = start.clone().requires_grad_()
-        batch = {"image": pair}
+    def _refined(self, found: Mapping[str, Tensor], pair: Tensor, inside: Tensor, network: VoxelMorph) -> Tensor:
+        batch = {"image": pair, **({"inside": inside} if inside.shape[1] else {})}
         if "guide" in found:
             batch["maps"] = torch.cat([x.softmax(dim=1)[:, 1:] for x in found["guide"].detach().chunk(2, dim=1)], dim=1)
 
-        def loss() -> Tensor:
+        def unlikeness(velocity: Tensor) -> Tensor:
             ways = {"there": velocity, "back": -velocity}
             registered = {way: network.displacement(v, pair.shape[2:]) for way, v in ways.items()}
-            return self.loss({"velocity": velocity, **registered}, batch) + self.anchor * F.mse_loss(velocity, start)
+            return self.loss({"velocity": velocity, **registered}, batch)
+
+        start = found["velocity"].detach()
+        if "inside" in batch:  # what a network makes of a part may be worse than nothing
+            start = lowest(unlikeness, start, torch.zeros_like(start))
+        velocity = start.clone().requires_grad_()
+
+        def loss() -> Tensor:
+            return unlikeness(velocity) + self.anchor * F.mse_loss(velocity, start)
 
         descend(loss, [velocity], steps=self.refine_steps, learning_rate=self.learning_rate)
         return velocity.detach()
@@ -92,10 +101,23 @@ class RegisterPaird(Transform):
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         started = time.perf_counter()
-        pair = convert_to_tensor(data["image"])[None].to(self.device)  # a MetaTensor would triple the time of a step
+        pair = with_extent(data, dim=0)[None].to(self.device)
         with torch.no_grad():
             (displacement,) = self.inferer(pair, self.network).cpu()
         return {**data, "pred": displacement, "network_seconds": round(time.perf_counter() - started, 4)}
+
+
+def with_extent(data: Mapping[str, Tensor], dim: int) -> Tensor:
+    """The "image" of a pair, and its "inside" as a third channel, at `dim`, where it has that (see `ReadPaird`)."""
+    channels = [convert_to_tensor(data[key]) for key in ("image", "inside") if key in data]
+    return torch.cat(channels, dim=dim)  # plain: a MetaTensor would triple the time of a step
+
+
+def prepare_extended(
+    batch: Mapping[str, Tensor], device: str | torch.device = "cpu", non_blocking: bool = False, **_: object
+) -> tuple[Tensor, None]:
+    """A batch's pair (B, 2, *S), or (B, 3, *S) where the moving image has not all of the grid."""
+    return with_extent(batch, dim=1).to(device, non_blocking=non_blocking), None
 
 
 def prepare_registered(batch: Mapping[str, Tensor], *_: object, **__: object) -> tuple[Tensor, None]:

@@ -83,9 +83,11 @@ def pair_figure(figure: str, displacement: Tensor, pair: Tensor, label: Tensor |
     """A figure of a displacement (D, *S) between the two images of `pair` and of `label`, both (2, *S)."""
     displacement = displacement[None].float()
     if figure == "dice" and label is not None:
-        moved = warp(label[None, :1], displacement, mode="nearest")[0, 0]
-        labels = [int(i) for i in label[1].unique() if i > 0]
-        return float(np.mean(label_dice(moved, label[1], labels)))
+        ids = label[label > 0].unique()
+        ranks = (torch.bucketize(label, ids) + 1) * (label > 0)  # in float32, as `warp` computes, ids might be rounded
+        moved = warp(ranks[None, :1], displacement, mode="nearest")[0, 0]
+        labels = [int(rank) for rank in ranks[1].unique() if rank > 0]
+        return float(np.mean(label_dice(moved, ranks[1], labels)))
     if figure == "ncc":
         return -float(ncc_loss(warp(pair[None, :1], displacement), pair[None, 1:]))
     return regularity(displacement)[figure]

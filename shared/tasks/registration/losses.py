@@ -1,19 +1,16 @@
 """What a registration network is trained for: images that look alike, smooth fields, labels that overlap."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
-from monai.losses import GlobalMutualInformationLoss
 from torch import Tensor, nn
 
 from shared.errors import InputError
 from shared.spatial.warping import resize, warp
 from shared.tasks.registration.fields import diffusion
 from shared.tasks.registration.ncc import ncc_loss
-
-Similarity = Callable[[Tensor, Tensor], Tensor]
+from shared.tasks.registration.similarity import Similarity, visible
 
 
 class RegistrationLoss(nn.Module):
@@ -22,7 +19,8 @@ class RegistrationLoss(nn.Module):
     registered: {"velocity", "there", "back"}, each (B, D, *S), or without "back", and perhaps "guide", logits
     (B, 2 K, *S / 2), see `BothWays`. batch: {"image": (B, 2, *S)}, moving and fixed, and, for the Dice, "label":
     (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the probabilities of C structures; all are brought to the grid of the
-    displacements; without both the last term is left out.
+    displacements; without both the last term is left out. "inside": (B, 1, *S), if the moving image has not all of the
+    grid, 1 where it has it; the rest counts in no term but smoothness.
     similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
     alone, overlap is bought by swelling what is moved.
     ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
@@ -63,11 +61,14 @@ class RegistrationLoss(nn.Module):
 
     def _of_one_way(self, displacement: Tensor, batch: Mapping[str, Tensor], moving: int, fixed: int) -> Tensor:
         images = resize(batch["image"], displacement.shape[2:]).split(1, dim=1)
-        loss = self._unlikeness(images[moving], images[fixed], displacement)
+        inside = None
+        if "inside" in batch:  # of what is sampled on the way there, of what it is compared with on the way back
+            inside = visible(resize(batch["inside"], displacement.shape[2:]), displacement if moving == 0 else None)
+        loss = self._unlikeness(images[moving], images[fixed], displacement, inside)
         for key, dice_loss in (("label", soft_dice_loss), ("maps", dice_loss_of_maps)):
             if self.overlap and key in batch:
                 pair = batch[key].chunk(2, dim=1)
-                loss = loss + self.overlap * dice_loss(pair[moving], pair[fixed], displacement)
+                loss = loss + self.overlap * dice_loss(pair[moving], pair[fixed], displacement, inside)
         return loss
 
     def _of_guide(self, logits: Tensor, label: Tensor) -> Tensor:
@@ -88,43 +89,37 @@ class RegistrationLoss(nn.Module):
         dice = (overlap / total.clamp(min=1e-6))[1:].mean()
         return F.cross_entropy(logits, shares) + 1 - dice
 
-    def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+    def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor, inside: Tensor | None) -> Tensor:
+        masked = {} if inside is None else {"inside": inside}
         if not self.ignore_zeros:
-            return self.similarity(warp(moving, displacement), fixed)
+            return self.similarity(warp(moving, displacement), fixed, **masked)
         moved, there = warp(torch.cat([moving, (moving != 0).to(moving.dtype)], dim=1), displacement).chunk(2, dim=1)
         both = (there.detach() > 0.5) & (fixed != 0)
-        return self.similarity(moved * both, fixed * both)
+        return self.similarity(moved * both, fixed * both, **masked)
 
 
-def similarity_named(name: str, *, window: int = 9) -> Similarity:
-    """The loss "ncc" (in windows of `window` voxels), "mse", or, for unlike contrasts, "mi", mutual information.
-
-    Raises InputError for another name.
-    """
-    similarities: dict[str, Similarity] = {"ncc": partial(ncc_loss, window=window), "mse": F.mse_loss}
-    if name == "mi":
-        return GlobalMutualInformationLoss(kernel_type="gaussian", num_bins=23)
-    if name not in similarities:
-        raise InputError("--similarity", expected="one of ncc, mse, mi", got=repr(name), fix="choose one of these")
-    return similarities[name]
-
-
-def soft_dice_loss(moving_label: Tensor, fixed_label: Tensor, displacement: Tensor) -> Tensor:
+def soft_dice_loss(
+    moving_label: Tensor, fixed_label: Tensor, displacement: Tensor, inside: Tensor | None = None
+) -> Tensor:
     """1 - the mean Dice of the labels that both maps (B, 1, *S) of a pair hold, the moving one's warped linearly.
 
-    Background, 0, does not count; without a label in common it is 0.
+    Background, 0, does not count; without a label in common it is 0. inside: (B, 1, *S), 0 where no voxel counts.
     Source: Balakrishnan et al., IEEE TMI 38 (2019), eq. 8.
     """
     ids = fixed_label.unique()
     channels = ids[ids > 0].reshape(1, -1, *[1] * (fixed_label.ndim - 2))
-    return dice_loss_of_maps((moving_label == channels).float(), (fixed_label == channels).float(), displacement)
+    return dice_loss_of_maps(
+        (moving_label == channels).float(), (fixed_label == channels).float(), displacement, inside
+    )  # fmt: skip
 
 
-def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor, inside: Tensor | None = None) -> Tensor:
     """What `soft_dice_loss` is, of maps (B, C, *S) from 0 to 1; those that are empty in an image do not count."""
     moving, fixed = (resize(maps, displacement.shape[2:]) for maps in (moving, fixed))
     moved = warp(moving, displacement)
-    inside = tuple(range(2, moved.ndim))
-    dice = 2 * (moved * fixed).sum(inside) / (moved.sum(inside) + fixed.sum(inside)).clamp(min=1e-6)
-    in_both = (moving.sum(inside) * fixed.sum(inside) > 0).float()
+    if inside is not None:
+        moved, fixed = moved * inside, fixed * inside
+    space = tuple(range(2, moved.ndim))
+    dice = 2 * (moved * fixed).sum(space) / (moved.sum(space) + fixed.sum(space)).clamp(min=1e-6)
+    in_both = (moving.sum(space) * fixed.sum(space) > 0).float()
     return ((1 - dice) * in_both).sum() / in_both.sum().clamp(min=1)

@@ -15,6 +15,7 @@ from shared.spatial.flows import flow
 from shared.spatial.warping import integrate, resize, resize_displacement, voxel_coordinates, warp
 from shared.tasks.registration.fields import diffusion, folding
 from shared.tasks.registration.ncc import ncc_loss
+from shared.tasks.registration.similarity import visible
 
 
 def preset(name: str, presets: Mapping[str, nn.Module]) -> nn.Module:
@@ -41,6 +42,7 @@ class Level(NamedTuple):
 class CoarseToFine(nn.Module):
     """Displacements (B, D, *S) of pairs (B, 2, *S), in voxels, by optimising a velocity field for each, level by level.
 
+    A third channel of a pair is 1 where the moving image is, and 0 elsewhere, where nothing counts but smoothness.
     The flow is NODEO's, of a velocity that depends on the place alone; it is solved by scaling and squaring.
     levels: for "2" and "3" dimensions, rows of what a `Level` has, in its order or by name.
     smoothness, folds, magnitude: weights of the velocity's diffusion, of what det J lacks to 0, and of its square.
@@ -80,11 +82,13 @@ class CoarseToFine(nn.Module):
             )  # fmt: skip
         velocity = pair.new_zeros(len(pair), len(size), *[2] * len(size))
         if self.start is not None:
-            velocity = self.start.velocity(pair)
+            velocity = self.start.velocity(pair[:, :2])
         for level in self.levels[str(len(size))]:
             images = resize(pair, [max(2, s // level.image_stride) for s in size])
-            start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size])
-            velocity = start.detach().requires_grad_()
+            start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size]).detach()
+            if images.shape[1] > 2:  # what a network makes of a part may be worse than nothing
+                start = lowest(partial(self._loss, images=images, window=level.window), start, torch.zeros_like(start))
+            velocity = start.requires_grad_()
             loss = partial(self._loss, velocity, images, level.window)
             descend(
                 loss, [velocity], steps=level.steps, learning_rate=level.learning_rate,
@@ -97,9 +101,16 @@ class CoarseToFine(nn.Module):
 
     def _loss(self, velocity: Tensor, images: Tensor, window: int) -> Tensor:
         displacement = self._displacement(velocity, images.shape[2:])
-        loss = ncc_loss(warp(images[:, :1], displacement), images[:, 1:], window=window)
+        loss = _unlikeness(images, displacement, window)
         loss = loss + self.smoothness * diffusion(velocity) + self.magnitude * velocity.square().mean()
         return loss + self.folds * folding(displacement) if self.folds else loss
+
+
+def _unlikeness(images: Tensor, displacement: Tensor, window: int) -> Tensor:
+    """`ncc_loss` of a pair (B, 2, *S), or (B, 3, *S) with the voxels that count, whose moving image is displaced."""
+    moving, fixed, *inside = images.split(1, dim=1)
+    seen = visible(inside[0], displacement) if inside else None
+    return ncc_loss(warp(moving, displacement), fixed, window=window, inside=seen)
 
 
 def _as_level(row: Any) -> Level:
@@ -109,6 +120,7 @@ def _as_level(row: Any) -> Level:
 class Nodeo(nn.Module):
     """Displacements (B, D, *S) of pairs (B, 2, *S), in voxels, each by a network of its own, as NODEO was published.
 
+    A third channel of a pair is as of `CoarseToFine`.
     The defaults are those of the paper and its code: one Euler step, weights λ₁ `folds`, λ₂ `magnitude` and λ₃
     `gradient`, an averaging window of 15 voxels, NCC in windows of 21, 300 steps of Adam.
     solver, steps_of_flow, adjoint: see `flow`. smoothing: "average", "gaussian" or "none". field_stride: the flow is
@@ -163,7 +175,7 @@ class Nodeo(nn.Module):
 
         def loss() -> Tensor:
             field = displacement()
-            similarity = ncc_loss(warp(pair[:, :1], field), pair[:, 1:], window=self.window)
+            similarity = _unlikeness(pair, field, self.window)
             folds = folding(field, margin=0.5, power=2)
             gradient = diffusion(field) * len(size)
             magnitude = field.square().sum(dim=1).mean()
@@ -173,6 +185,12 @@ class Nodeo(nn.Module):
         descend(loss, network.parameters(), steps=self.steps, learning_rate=self.learning_rate, amsgrad=True)
         with torch.no_grad():
             return displacement()
+
+
+@torch.no_grad()
+def lowest(loss: Callable[[Tensor], Tensor], *candidates: Tensor) -> Tensor:
+    """The one of `candidates` whose loss is the lowest, the first of equal ones."""
+    return min(candidates, key=lambda candidate: float(loss(candidate)))
 
 
 @torch.enable_grad()

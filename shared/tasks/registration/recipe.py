@@ -28,6 +28,7 @@ SCORING = common.scoring(
     )
 )
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
+EXTENDED = {"prepare_batch": function("shared.tasks.registration.inferer.prepare_extended")}
 LATER_IMAGES = [  # what the transforms of a drawn pair end with
     component("ConcatItemsd", keys=["moving", "fixed"], name="image"),
     component("ConcatItemsd", keys=["moving_label", "fixed_label"], name="label", allow_missing_keys=True),
@@ -50,7 +51,7 @@ def split_with_labels(label_suffix: str) -> Part:
 
 def registration_loss(overlap: str) -> Part:
     similarity = component(
-        "shared.tasks.registration.losses.similarity_named", name="@similarity", window="@ncc_window"
+        "shared.tasks.registration.similarity.similarity_named", name="@similarity", window="@ncc_window"
     )
     return component(
         "shared.tasks.registration.losses.RegistrationLoss", similarity=similarity, smoothness="@smoothness",
@@ -101,6 +102,7 @@ class Registration:
             cases=FOUND_PAIRS,
             report=WRITING,
             inference=self._inferring(),
+            evaluator=EXTENDED,
         )
 
     def _evaluate(self) -> Config:
@@ -114,6 +116,7 @@ class Registration:
             cases=SELECTED_PAIRS,
             report=SCORING,
             inference=self._inferring(with_inverse=True),
+            evaluator=EXTENDED,
         )
 
     def _train(self) -> Config:

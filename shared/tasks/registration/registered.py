@@ -11,8 +11,18 @@ import torch
 from shared.engine.cases import Figures
 from shared.files import write_atomically
 from shared.images.file import ImageFile
-from shared.spatial.itk import displacement_from_itk, from_itk, identity, resample, to_itk, write_field
+from shared.spatial.frames import between
+from shared.spatial.itk import (
+    after_affine,
+    displacement_from_itk,
+    from_itk,
+    ids_from_itk,
+    resample,
+    transform_of,
+    write_field,
+)
 from shared.spatial.jacobian import jacobian_determinant
+from shared.tasks.registration.ids import as_small_as_holds, ids_of_fixed, ids_on
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
 from shared.tasks.registration.transforms import image_for_itk
@@ -24,7 +34,8 @@ DIGITS = 4  # of the figures in the tables
 class Registered:
     """A pair of images, with their label maps if they have any, and the ITK field that registers it.
 
-    field: on the grid of the fixed image, as are the results. Each of them is computed when it is first asked for.
+    field: on the grid of the fixed image, as are the results, from its points to those of the moving one as ITK has
+    them (see `to_itk`). Each result is computed when it is first asked for.
     """
 
     case: str
@@ -54,16 +65,26 @@ class Registered:
 
     @cached_property
     def moved_label(self) -> sitk.Image | None:
-        """The ids of the moving label map, int16; None without one."""
+        """The ids of the moving label map, int16, or int32 where it has larger ones; None without one."""
         if self.moving_label is None:
             return None
-        label = resample(to_itk(self.moving_label), self._fixed, self.transform, nearest=True)
-        return sitk.Cast(label, sitk.sitkInt16)
+        ids = ids_on(self.moving_label, self.moving, self._fixed, self.transform)
+        return as_small_as_holds(ids, self.moving_label)
+
+    @cached_property
+    def motion(self) -> sitk.Image:
+        """The ITK field of what moves in the patient.
+
+        It is `field` but for slices whose own affines differ, whose points are those of each file's own axes.
+        """
+        if np.array_equal(self._place, np.eye(len(self._place))):
+            return self.field
+        return after_affine(self.field, transform_of(np.linalg.inv(self._place)), self._fixed)
 
     @cached_property
     def displacement(self) -> np.ndarray:
-        """(D, *S), in voxels of the fixed image."""
-        return displacement_from_itk(self.field)
+        """(D, *S), in voxels of the fixed image, in the patient."""
+        return displacement_from_itk(self.motion)
 
     @cached_property
     def determinant(self) -> np.ndarray:
@@ -73,7 +94,7 @@ class Registered:
     @cached_property
     def images(self) -> dict[str, np.ndarray]:
         """The "fixed", "moving" and "moved" image, (*S)."""
-        moving = resample(self._moving, self._fixed, identity(self._fixed))
+        moving = resample(self._moving, self._fixed, transform_of(self._place))
         images = {"fixed": self._fixed, "moving": moving, "moved": self.moved}
         return {name: from_itk(image)[0].numpy() for name, image in images.items()}
 
@@ -82,10 +103,10 @@ class Registered:
         """The ids of the "moving", "moved" and "fixed" image, (*S), of those that are labelled."""
         maps = {"moved": self.moved_label}
         if self.moving_label is not None:
-            maps["moving"] = resample(to_itk(self.moving_label), self._fixed, identity(self._fixed), nearest=True)
+            maps["moving"] = ids_on(self.moving_label, self.moving, self._fixed, transform_of(self._place))
         if self.fixed_label is not None:
-            maps["fixed"] = to_itk(self.fixed_label)
-        return {name: from_itk(ids)[0].numpy() for name, ids in maps.items() if ids is not None}
+            maps["fixed"] = ids_of_fixed(self.fixed_label, self.fixed, self._fixed)
+        return {name: ids_from_itk(ids)[0].numpy() for name, ids in maps.items() if ids is not None}
 
     @cached_property
     def overlaps(self) -> dict[str, dict[int, float]]:
@@ -100,8 +121,11 @@ class Registered:
         }
 
     def figures(self) -> Figures:
-        """displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled."""
-        length = np.linalg.norm(sitk.GetArrayFromImage(self.field), axis=-1).mean()
+        """The figures of the pair, in the patient, by name.
+
+        displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled.
+        """
+        length = np.linalg.norm(sitk.GetArrayFromImage(self.motion), axis=-1).mean()
         figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.displacement)[None])}
         figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
         return {name: round(value, DIGITS) for name, value in figures.items()}
@@ -136,6 +160,11 @@ class Registered:
     @cached_property
     def _moving(self) -> sitk.Image:
         return image_for_itk(self.moving)
+
+    @cached_property
+    def _place(self) -> np.ndarray:
+        """(D + 1, D + 1), from points of the fixed image to those of the moving one at the same place."""
+        return between(self.fixed, self.moving)
 
     def _write(self, path: Path, image: sitk.Image) -> None:
         """Write an image as a file of the shape and affine of the fixed one; of a picture, as ITK does."""

@@ -16,10 +16,9 @@ from shared.engine.tables import format_table
 from shared.errors import InputError
 from shared.files import write_json
 from shared.images.cases import Case
-from shared.spatial.itk import after_affine, as_stored, displacement_to_itk, grid_of, read_field, to_itk
+from shared.spatial.itk import after_affine, as_stored, displacement_to_itk, grid_of, read_field, to_itk, transform_of
 from shared.tasks.registration.metrics import inverse_consistency
 from shared.tasks.registration.registered import DIGITS, Registered, result_paths
-from shared.tasks.registration.transforms import transform_of
 
 DRAWN = ("dice_before", "dice_after", "folds_percent", "sd_log_jacobian")  # metrics, in scores.png
 

@@ -8,6 +8,7 @@ import numpy as np
 from shared.errors import InputError
 from shared.images.cases import Case, find_cases, find_labelled_cases
 from shared.images.layouts import LABEL_FOLDERS, labelled_folders
+from shared.images.raster import RASTER_ENDINGS, split_slice
 from shared.images.reading import without_ending
 from shared.images.splits import choose_part, split_by_name
 from shared.tasks.registration.cases import PAIRS_FILE, find_pairs
@@ -19,6 +20,7 @@ LABEL_NAME = re.compile(r"(^|[_\-.])(labels?|seg(mentation)?|mask)\d*$", re.IGNO
 def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]:
     """The images below `dataset_dir`, each {"case": name, "image": path} and, if labelled, "label".
 
+    Pictures beside scans, as previews are, are none of them.
     Labels are in labelsTr/ beside imagesTr/, in labels/ beside images/, or beside their image: named like it, or with
     it alone in a folder, and with an ending such as _seg, _seg24, _label or _mask. label_suffix: chooses one of
     several. An image alone in its folder is named after the folder. Raises InputError for several labels of an image,
@@ -28,7 +30,7 @@ def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]
     if labelled_folders(root):
         cases = find_labelled_cases(root)
         return _checked(root, [{**case, "case": _name(root, root / case["case"])} for case in cases])
-    found = [Path(case["image"]) for case in find_cases(root)]
+    found = _of_one_kind([Path(case["image"]) for case in find_cases(root)])
     labels = [path for path in found if LABEL_NAME.search(without_ending(path).name)]
     images = [path for path in found if path not in set(labels)]
     beside: dict[Path, list[Path]] = {}
@@ -95,6 +97,12 @@ def select_pairs(
     if len(subjects) < 2:
         raise InputError(root, expected=f"{PAIRS_FILE}, or two images or more", got="one image", fix="add images")
     return ring_of_pairs(subjects, seed)
+
+
+def _of_one_kind(paths: list[Path]) -> list[Path]:
+    """The scans among images, or all of them where there are none: pictures."""
+    scans = [path for path in paths if not split_slice(path)[0].name.lower().endswith(RASTER_ENDINGS)]
+    return scans or paths
 
 
 def _stem(path: Path) -> str:

@@ -14,16 +14,26 @@ from monai.transforms import Transform
 
 from shared.engine.datasets import opened_files
 from shared.errors import InputError
+from shared.images.bounds import check_grid
 from shared.images.checking import check_intensities, match_channels
 from shared.images.file import ImageFile
-from shared.spatial.itk import from_itk, grid_of, identity, matrix_of_grid, resample, to_itk
+from shared.spatial.frames import between
+from shared.spatial.itk import (
+    from_itk,
+    grid_of,
+    identity,
+    ids_from_itk,
+    matrix_of,
+    matrix_of_grid,
+    resample,
+    to_itk,
+)
+from shared.tasks.registration.alignment import ALIGNMENTS, align_in_place, extent_of
 from shared.tasks.registration.cases import IMAGES, LABELS
+from shared.tasks.registration.ids import ids_of_fixed, ids_on
 
-ALIGNMENTS = ("none", "centre", "rigid", "affine")
-# Of the pyramid of the affine stage: at each level images are shrunk by this much after a blur of as many voxels.
-SHRINK_FACTORS, SMOOTHING_VOXELS = (4, 2, 1), (2.0, 1.0, 0.0)
-MUTUAL_INFORMATION_BINS, ITERATIONS = 32, 200
-SAMPLED_VOXELS = 50_000  # at most, in the affine stage
+LEAST_OVERLAP = 0.05  # of the smaller of two images, without which nothing can be registered
+FLOAT_IDS = 2**24  # up to which float32 holds each
 LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
 
 
@@ -35,10 +45,11 @@ class ReadPaird(Transform):
     of the fixed image. "grid", (D + 1, D + 1), is the matrix from voxels of the grid to points, in mm as ITK has them.
     alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
     "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
-    With "moving_label" and "fixed_label" also "label": (2, *S), their ids on that grid. The four keys themselves are
-    left out of the result.
+    With "moving_label" and "fixed_label" also "label": (2, *S), int32, their ids on that grid. Where the moving image
+    has not all of the grid, also "inside": (1, *S), float32, 1 where it has it. The four keys themselves are left out
+    of the result.
     Raises InputError for an image that cannot be used or has other than `spatial_dims` dimensions (None: the same in
-    both will do), or an unknown alignment.
+    both will do), for a picture with a scan, images that hardly overlap, or an unknown alignment.
     """
 
     def __init__(
@@ -54,6 +65,7 @@ class ReadPaird(Transform):
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         files = opened_files(data, (*IMAGES, *LABELS))
+        check_kinds(files["moving"], files["fixed"])
         moving, fixed = (image_for_itk(files[key]) for key in IMAGES)
         if self.spatial_dims is not None:
             check_plane_or_volume(fixed, files["fixed"].path, self.spatial_dims)
@@ -62,10 +74,12 @@ class ReadPaird(Transform):
                 files["moving"].path, expected=f"{fixed.GetDimension()} dimensions, as {files['fixed'].path}",
                 got=moving.GetDimension(), fix="give two slices or two volumes",
             )  # fmt: skip
-        initial = align(moving, fixed, self.alignment)
         grid = working_grid(files["fixed"], self.pixdim)
+        initial = align_in_place(moving, fixed, between(files["fixed"], files["moving"]), self.alignment)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
-        if float(channels[0].amin()) == float(channels[0].amax()):
+        inside = from_itk(resample(extent_of(moving), grid, initial, nearest=True))
+        shared = float(inside.sum()) / min(inside.numel(), _voxels_of(moving, grid, initial))
+        if float(channels[0].amin()) == float(channels[0].amax()) or shared < LEAST_OVERLAP:
             raise InputError(
                 files["moving"].path, expected=f"an image that overlaps {files['fixed'].path}",
                 got="one that is elsewhere", fix="check the affines, or add --affine rigid",
@@ -73,14 +87,22 @@ class ReadPaird(Transform):
         image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(files["fixed"].path)})
         out = {key: value for key, value in data.items() if key not in files}
         out |= {"image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
+        if not inside.all():
+            out["inside"] = inside
         if all(key in files for key in LABELS):
-            labels = ((to_itk(files[key]), t) for key, t in zip(LABELS, (initial, identity(grid))))
-            out["label"] = torch.cat([from_itk(resample(label, grid, t, nearest=True)) for label, t in labels])
+            labels = [
+                ids_on(files["moving_label"], files["moving"], grid, initial),
+                ids_of_fixed(files["fixed_label"], files["fixed"], grid),
+            ]
+            out["label"] = torch.cat([ids_from_itk(label) for label in labels])
         return out
 
 
 class ReadSubjectd(Transform):
-    """Make of "image" and, if labelled, "label", paths or `ImageFile`s, (1, *S) on a grid as `ReadPaird` makes it."""
+    """Make of "image" and, if labelled, "label", paths or `ImageFile`s, (1, *S) on a grid as `ReadPaird` makes it.
+
+    Both are float32, as augmentation computes. Raises InputError for ids that this does not hold exactly.
+    """
 
     def __init__(self, pixdim: float | None = None, spatial_dims: int | None = None) -> None:
         self.pixdim = pixdim
@@ -94,7 +116,13 @@ class ReadSubjectd(Transform):
         grid = working_grid(files["image"], self.pixdim)
         out = {**data, "image": from_itk(resample(image, grid, identity(grid)))}
         if "label" in files:
-            out["label"] = from_itk(resample(to_itk(files["label"]), grid, identity(grid), nearest=True))
+            largest = np.abs(files["label"].values).max()
+            if largest > FLOAT_IDS:
+                raise InputError(
+                    files["label"].path, expected=f"ids up to {FLOAT_IDS:,} to learn from", got=largest,
+                    fix="number the labels anew",
+                )  # fmt: skip
+            out["label"] = from_itk(ids_of_fixed(files["label"], files["image"], grid))
         return out
 
 
@@ -102,7 +130,7 @@ def working_grid(file: ImageFile, pixdim: float | None = None) -> sitk.Image:
     """The grid of an image with its axes in the order and direction of RAS, or those two of them that a slice has.
 
     pixdim: its spacing in mm; None keeps that of the image. The outer faces of its voxels stay where they are, as far
-    as whole voxels can. That of a picture is the picture's.
+    as whole voxels can. That of a picture is the picture's. Raises InputError where it would not fit into memory.
     """
     image = to_itk(file)
     if file.is_raster:
@@ -111,6 +139,7 @@ def working_grid(file: ImageFile, pixdim: float | None = None) -> sitk.Image:
     matrix = matrix_of_grid(image) @ nib.orientations.inv_ornt_aff(turn, image.GetSize())
     size = np.array(image.GetSize())[turn[:, 0].argsort()]
     spacing = np.linalg.norm(matrix[:-1, :-1], axis=0)
+    check_grid(size.tolist(), spacing.tolist(), pixdim, file.path)
     if pixdim is not None and max((spacing / pixdim).max(), (pixdim / spacing).max()) > LIKE_PIXDIM:
         new_size = np.maximum(np.rint(size * spacing / pixdim), 1)
         factor = size / new_size
@@ -133,6 +162,16 @@ def axes_toward(file: ImageFile, codes: Sequence[str]) -> np.ndarray:
     return np.stack([turn[:, 0].argsort().argsort(), turn[:, 1]], axis=1).astype(int)
 
 
+def check_kinds(moving: ImageFile, fixed: ImageFile) -> None:
+    """Raise InputError for a picture with a scan: it has neither a spacing nor a place."""
+    if moving.is_raster != fixed.is_raster:
+        picture, scan = (moving, fixed) if moving.is_raster else (fixed, moving)
+        raise InputError(
+            picture.path, expected=f"a scan, as {scan.path}", got="a picture",
+            fix="give two scans (NIfTI, DICOM, …) or two pictures",
+        )  # fmt: skip
+
+
 def check_plane_or_volume(image: sitk.Image, path: Path, spatial_dims: int) -> None:
     """Raise InputError for a volume where a plane, `spatial_dims` 2, is expected, or the other way round."""
     if image.GetDimension() != spatial_dims:
@@ -149,59 +188,7 @@ def image_for_itk(file: ImageFile) -> sitk.Image:
     return to_itk(replace(file, values=gray.numpy()))
 
 
-def align(moving: sitk.Image, fixed: sitk.Image, alignment: str) -> sitk.Transform:
-    """The transform that leads from points of `fixed` to points of `moving`: one of ALIGNMENTS.
-
-    "centre" moves the images' centres onto one another. The others start from that, and maximise Mattes' mutual
-    information over a Gaussian pyramid; the affine one starts from the rigid one.
-    Source: SimpleITK's ImageRegistrationMethod.
-    """
-    dims = fixed.GetDimension()
-    if alignment == "none":
-        return identity(fixed)
-    rigid = sitk.Euler2DTransform() if dims == 2 else sitk.Euler3DTransform()
-    start = sitk.CenteredTransformInitializer(fixed, moving, rigid, sitk.CenteredTransformInitializerFilter.GEOMETRY)
-    if alignment == "centre":
-        return start
-    found = _optimise(moving, fixed, start)
-    if alignment == "rigid":
-        return found
-    affine = sitk.AffineTransform(dims)
-    affine.SetCenter(found.GetCenter())
-    affine.SetMatrix(found.GetMatrix())
-    affine.SetTranslation(found.GetTranslation())
-    return _optimise(moving, fixed, affine)
-
-
-def matrix_of(transform: sitk.Transform) -> np.ndarray:
-    """The (D + 1, D + 1) matrix of a transform that is linear."""
-    dims = transform.GetDimension()
-    origin = np.array(transform.TransformPoint((0.0,) * dims))
-    columns = [np.array(transform.TransformPoint(axis)) - origin for axis in np.eye(dims).tolist()]
-    matrix = np.eye(dims + 1)
-    matrix[:dims, :dims], matrix[:dims, dims] = np.stack(columns, axis=1), origin
-    return matrix
-
-
-def transform_of(matrix: np.ndarray) -> sitk.Transform:
-    """The transform that `matrix_of` came from."""
-    dims = len(matrix) - 1
-    return sitk.AffineTransform(matrix[:dims, :dims].ravel().tolist(), matrix[:dims, dims].tolist(), [0.0] * dims)
-
-
-def _optimise(moving: sitk.Image, fixed: sitk.Image, start: sitk.Transform) -> Any:  # of the class of `start`
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsMattesMutualInformation(MUTUAL_INFORMATION_BINS)
-    method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(min(1.0, SAMPLED_VOXELS / np.prod(fixed.GetSize())), seed=1)
-    method.SetInterpolator(sitk.sitkLinear)
-    method.SetOptimizerAsGradientDescentLineSearch(learningRate=1.0, numberOfIterations=ITERATIONS)
-    method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel(SHRINK_FACTORS)
-    method.SetSmoothingSigmasPerLevel(SMOOTHING_VOXELS)
-    method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(False)
-    method.SetInitialTransform(start, inPlace=False)
-    found = method.Execute(sitk.Cast(fixed, sitk.sitkFloat32), sitk.Cast(moving, sitk.sitkFloat32))
-    while found.GetName() == "CompositeTransform":
-        found = sitk.CompositeTransform(found).GetBackTransform()
-    return found
+def _voxels_of(moving: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> float:
+    """How many voxels of `grid` the moving image would fill, which `transform` leads to."""
+    shrinking = abs(np.linalg.det(matrix_of(transform)))
+    return float(np.prod(moving.GetSize()) * np.prod(moving.GetSpacing()) / np.prod(grid.GetSpacing()) / shrinking)

@@ -1,6 +1,6 @@
 """What is done with a segmented case: files, overlays and volumes, or scores where there is a reference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from shared.engine.cases import Figures, summary_files
+from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
@@ -88,9 +88,9 @@ class SegmentationTask:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.include_background = include_background
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, Scored] = {}
 
-    def outcome(self, result: Mapping[str, Any]) -> Segmented:
+    def outcome(self, result: Result) -> Segmented:
         labels = result["pred"][0].cpu().numpy().astype(np.uint8)
         image = result["files"]["image"]
         return Segmented(result["case"], image, labels, self.class_names, self.include_background)
@@ -123,13 +123,13 @@ class SegmentationWriter(SegmentationTask):
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         segmented = self.outcome(result)
         segmented.save(self.output_dir)
         doubt = segmented.doubt(self.largest_mm) if self.largest_mm else ""
         return segmented.figures() | ({"message": doubt} if doubt else {})
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         """Nothing concerns all cases but the table."""
 
 
@@ -161,7 +161,7 @@ class SegmentationScorer(SegmentationTask):
     def finished(self, case: Case) -> Figures | None:
         return None  # nothing is written of a case alone
 
-    def process(self, result: Mapping[str, Any]) -> Figures:
+    def process(self, result: Result) -> Figures:
         segmented, reference = self.outcome(result), result["label"][0].cpu().numpy().astype(np.uint8)
         spacing = nib.affines.voxel_sizes(segmented.affine)[: reference.ndim]
         scores = segmentation_scores(
@@ -173,7 +173,7 @@ class SegmentationScorer(SegmentationTask):
         self.kept = dict(self._worst())
         return scores
 
-    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
         metrics = [key for row in done[:1] for key in row if key.startswith(("dice", "jaccard", "hd95"))]
         summary = {metric: summarise([row[metric] for row in done]) for metric in metrics}

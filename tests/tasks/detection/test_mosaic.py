@@ -71,17 +71,20 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone() -> None:
     assert not torch.equal(data[0]["image"], first)
 
 
-def test_after_the_last_mosaic_a_picture_is_of_its_own_image_at_nearly_its_own_size() -> None:
-    data = mosaics(closing_scales=(1.0, 1.0), aspect=1.0, size=100)
-    data.set_epoch(6)
+@pytest.mark.parametrize(("epoch", "scale"), [(5, 0.5), (6, 1.0)])
+def test_scales_hold_up_to_the_last_mosaic_and_closing_scales_after_it(epoch: int, scale: float) -> None:
+    data = mosaics(four=0.0, scales=(0.5, 0.5), closing_scales=(1.0, 1.0), aspect=1.0, size=100)
+    data.set_epoch(epoch)
     for index in range(6):
         sample = pictures()[index]
         label = data[index]["label"]
         sides = sorted(sorted((r2 - r1, c2 - c1)) for r1, c1, r2, c2, _ in label.tolist())
-        expected = sorted(sorted((r2 - r1, c2 - c1)) for r1, c1, r2, c2, _ in sample["label"].tolist())
+        own = scale * sample["label"][:, :4]
+        expected = sorted(sorted((r2 - r1, c2 - c1)) for r1, c1, r2, c2 in own.tolist())
         assert sides == expected  # turned and mirrored at most
         assert sorted(label[:, 4].tolist()) == sorted(sample["label"][:, 4].tolist())
-        assert float(data[index]["image"].sum()) == pytest.approx(float(sample["image"].sum()), rel=1e-5)
+        light = scale**2 * float(sample["image"].sum())
+        assert float(data[index]["image"].sum()) == pytest.approx(light, rel=1e-5 if scale == 1 else 0.01)
 
 
 def test_mirroring_twice_is_nothing_and_resizing_scales_the_corners() -> None:

@@ -114,6 +114,21 @@ def test_what_is_seen_at_one_scale_only_needs_twice_the_score() -> None:
     torch.testing.assert_close(halved, alone / 2)
 
 
+def test_what_one_scale_is_less_sure_of_than_the_threshold_still_counts_in_the_mean() -> None:
+    image = as_image(scene((90, 120)))
+
+    def doubts_large_images(view: torch.Tensor) -> Instances:
+        found = bright_parts(view)
+        return found if view.shape[2] == 90 else found._replace(scores=0.4 * found.scores)
+
+    alone = TiledInstances([512, 512], threshold=0.1)(image, bright_parts)["scores"][0]
+    both = TiledInstances([512, 512], scales=(1, 2), threshold=0.5)(image, doubts_large_images)["scores"][0]
+    expected = 0.7 * alone  # the mean of what each scale shows, which is 0.4 of 0.8 or so at the larger
+    assert (0.4 * alone < 0.5).all()
+    # The share of its box that a disc fills differs by some percent where it is enlarged.
+    torch.testing.assert_close(both, expected[expected > 0.5], rtol=0, atol=0.02)
+
+
 def test_unsure_and_small_instances_are_left_out() -> None:
     ids = scene((230, 310))
     image = as_image(ids)

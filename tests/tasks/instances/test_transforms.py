@@ -59,16 +59,16 @@ def test_touching_ids_stay_apart_and_the_parts_of_one_become_two() -> None:
     ids = np.zeros((12, 20), dtype=np.float32)
     ids[1:5, 1:5], ids[1:5, 5:9] = 7, 3  # they touch
     ids[8:11, 1:6], ids[8:11, 10:16] = 9, 9  # cut by a crop
-    ids[6, 15:18] = 4  # three pixels
+    ids[6, 15:18], ids[0, 14:18] = 4, 6  # three pixels, and four
     out = InstancesToTruthd("label", smallest=4)({"label": torch.as_tensor(ids)[None], "image": 0})
     assert "label" not in out
-    assert out["boxes"].shape == (4, 4)
-    expected = {(1, 1, 5, 5), (1, 5, 5, 9), (8, 1, 11, 6), (8, 10, 11, 16)}
+    assert out["boxes"].shape == (5, 4)
+    expected = {(1, 1, 5, 5), (1, 5, 5, 9), (8, 1, 11, 6), (8, 10, 11, 16), (0, 14, 1, 18)}
     assert {tuple(box) for box in out["boxes"].int().tolist()} == expected
     for number, (r1, c1, r2, c2) in enumerate(out["boxes"].int().tolist(), start=1):
         assert (out["ids"][0, r1:r2, c1:c2] == number).all()
         assert int((out["ids"] == number).sum()) == (r2 - r1) * (c2 - c1)
-    assert out["classes"].tolist() == [0] * 4
+    assert out["classes"].tolist() == [0] * 5
 
 
 def test_samples_of_different_numbers_of_objects_are_collated_even_of_none() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import compose, warp
-from shared.tasks.registration.inferer import RegistrationInferer
+from shared.tasks.registration.inferer import RegistrationInferer, prepare_extended
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.ncc import ncc_loss
 
@@ -83,6 +83,27 @@ def test_refining_the_identity_finds_the_shift_of_the_pair_at_hand() -> None:
     before, after = (-ncc_loss(x[CORE], fixed[CORE]) for x in (moving, warp(moving, there)))
     assert float(before) < 0.75
     assert float(after) > 0.95
+
+
+def test_refinement_of_a_part_sees_nothing_outside_of_it() -> None:
+    """The half of the fixed image: nothing is to be moved, whatever the network says and the other half shows."""
+    picture = blobs(0)[:, 1:]
+    inside = torch.ones_like(picture)
+    inside[:, :, :16] = 0
+    pair, net = torch.cat([picture * inside, picture], dim=1), network(bent=True)
+    plain, told = (
+        run(p, net, refine_steps=20)[:, :, 16:].norm(dim=1).max() for p in (pair, torch.cat([pair, inside], dim=1))
+    )
+    assert float(told) < min(0.2, float(plain) / 3)
+    assert torch.equal(run(torch.cat([pair, inside], dim=1), net), net(pair))  # the network has two channels
+
+
+def test_a_batch_has_a_third_channel_only_where_its_moving_image_is_a_part() -> None:
+    pair, inside = torch.rand(1, 2, *SIZE), torch.ones(1, 1, *SIZE)
+    whole, _ = prepare_extended({"image": pair})
+    part, _ = prepare_extended({"image": pair, "inside": inside})
+    assert torch.equal(whole, pair)
+    assert torch.equal(part, torch.cat([pair, inside], dim=1))
 
 
 def test_each_step_of_refinement_lowers_the_loss_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

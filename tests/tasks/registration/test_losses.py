@@ -11,8 +11,9 @@ from torch import Tensor
 from shared.errors import InputError
 from shared.spatial.warping import resize, warp
 from shared.tasks.registration.fields import diffusion
-from shared.tasks.registration.losses import RegistrationLoss, similarity_named, soft_dice_loss
+from shared.tasks.registration.losses import RegistrationLoss, soft_dice_loss
 from shared.tasks.registration.ncc import ncc_loss
+from shared.tasks.registration.similarity import similarity_named
 
 SIZES = [(9, 12), (7, 8, 6)]
 
@@ -121,6 +122,39 @@ def test_mutual_information_finds_unlike_contrasts_aligned_where_mse_does_not(si
     mi, mse = similarity_named("mi"), similarity_named("mse")
     assert float(mi(inverted, image)) < float(mi(shifted, image)) - 0.1  # nats, of 1 or so for equal ones
     assert float(mse(inverted, image)) > float(mse(shifted, image))
+
+
+@pytest.mark.parametrize("name", ["ncc", "mse", "mi"])
+def test_no_similarity_sees_what_is_not_inside(name: str) -> None:
+    a, b, other = torch.rand(3, 1, 1, 12, 14).unbind()
+    inside = torch.zeros_like(a)
+    inside[:, :, 5:] = 1
+    similarity = similarity_named(name)
+    given = similarity(a, b, inside=inside)
+    assert torch.equal(given, similarity(torch.where(inside > 0, a, other), b, inside=inside))
+    assert not torch.equal(given, similarity(a, b))
+    assert float(similarity(a, b, inside=torch.ones_like(a))) == pytest.approx(float(similarity(a, b)), abs=1e-6)
+    assert float(similarity(a, b, inside=0 * inside)) == 0
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_of_a_pair_nothing_counts_outside_the_moving_image(way: str) -> None:
+    """Neither of images nor of labels, whether the moving image is sampled or the fixed one."""
+    inside = torch.ones(1, 1, 16, 18)
+    inside[:, :, :8] = 0
+    image, other = torch.rand(2, 1, 2, 16, 18).unbind()
+    label, other_label = torch.randint(0, 3, (2, 1, 2, 16, 18)).unbind()
+    field = torch.full((1, 2, 16, 18), 0.4 if way == "there" else 0.0)
+    loss = RegistrationLoss(similarity_named("ncc", window=5), overlap=1.0)
+    seen = (inside > 0).expand(-1, 2, -1, -1)
+    batches = [
+        {"image": image, "label": label, "inside": inside},
+        {"image": torch.where(seen, image, other), "label": torch.where(seen, label, other_label), "inside": inside},
+    ]
+    losses = [float(loss({"velocity": field, way: field}, batch)) for batch in batches]
+    assert losses[0] == losses[1]
+    del batches[1]["inside"]
+    assert float(loss({"velocity": field, way: field}, batches[1])) != losses[0]
 
 
 def test_an_unknown_similarity_is_refused() -> None:

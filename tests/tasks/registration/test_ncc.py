@@ -51,6 +51,46 @@ def test_the_backward_pass_is_the_gradient(size: tuple[int, ...]) -> None:
     assert torch.autograd.gradcheck(lambda a: ncc_loss(a, b.detach(), window=5), (a,))
 
 
+def half(size: tuple[int, ...], first: int) -> torch.Tensor:
+    """1 from so many voxels along the first axis on."""
+    inside = torch.zeros(2, 1, *size, dtype=torch.float64)
+    inside[:, :, first:] = 1
+    return inside
+
+
+def test_with_all_inside_the_loss_is_what_it_is_without() -> None:
+    a, b = torch.rand(2, 2, 1, 9, 12).unbind()
+    assert torch.equal(ncc_loss(a, b, inside=torch.ones(2, 1, 9, 12)), ncc_loss(a, b))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_not_inside_is_not_seen_and_the_rest_is_as_if_cut_off(size: tuple[int, ...]) -> None:
+    a, b, other = torch.rand(3, 2, 1, *size, dtype=torch.float64).unbind()
+    inside = half(size, 3)
+    given = ncc_loss(a, b, window=3, inside=inside)
+    assert float(given) == float(
+        ncc_loss(torch.where(inside > 0, a, 9 * other), b - (1 - inside), window=3, inside=inside)
+    )
+    cut = ncc_loss(a[:, :, 3:], b[:, :, 3:], window=3)
+    share = (size[0] - 3) / size[0]
+    # Windows around the first voxels inside have two thirds of theirs, those before them one third, and are left out.
+    assert float(given) == pytest.approx(share * float(cut), rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [(6, 7), (4, 5, 6)])
+def test_the_backward_pass_is_the_gradient_inside_and_zero_outside(size: tuple[int, ...]) -> None:
+    a, b = (torch.rand(2, 1, *size, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    inside = half(size, 2)
+    assert torch.autograd.gradcheck(lambda a, b: ncc_loss(a, b, window=3, inside=inside), (a, b))
+    (gradient,) = torch.autograd.grad(ncc_loss(a, b, window=5, inside=inside), a)
+    assert not (gradient * (1 - inside)).any()
+
+
+def test_with_nothing_inside_nothing_is_alike() -> None:
+    a = torch.rand(1, 1, 9, 12)
+    assert float(ncc_loss(a, a, inside=torch.zeros(1, 1, 9, 12))) == 0
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
         ncc_loss(torch.rand(1, 1, 4, 4), torch.rand(1, 1, 4, 5))

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import warp
 from shared.tasks.registration.ncc import ncc_loss
 from shared.tasks.registration.optimising import CoarseToFine, Nodeo, descend
@@ -42,6 +43,45 @@ def test_pairs_of_a_batch_do_not_see_one_another() -> None:
     torch.testing.assert_close(beside_one, beside_other, rtol=0, atol=1e-3)
 
 
+def half_of(pair: Tensor, size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The pair whose moving image is black in its first half, without and with a channel that tells so."""
+    inside = torch.ones(1, 1, *size)
+    inside[:, :, : size[0] // 2] = 0
+    part = torch.cat([pair[:, :1] * inside, pair[:, 1:]], dim=1)
+    return part, torch.cat([part, inside], dim=1)
+
+
+METHODS = {
+    "fast": CoarseToFine(BOTH),
+    "warm": CoarseToFine(BOTH, start=VoxelMorph(2, filters=(8, 8, 8)).eval()),
+    "paper": Nodeo(steps=100, window=9, smoothing_width=5),  # its first field is one drawn by chance
+}
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_where_the_moving_image_is_not_nothing_counts(name: str) -> None:
+    """It is the fixed one, cut in half: nothing is to be moved, though the whole does not look like the half."""
+    size, method = (40, 36), METHODS[name]
+    plain, told = half_of(shifted_pair(size, shift=0), size)
+    other = told.clone()
+    other[:, 1:2, : size[0] // 2 - 8] = torch.rand(size[0] // 2 - 8, size[1])  # what the fixed image shows elsewhere
+    overlap = (0, slice(None), slice(size[0] // 2, None))
+    with torch.no_grad():
+        moved = [method(pair)[overlap].norm(dim=0).max() for pair in (plain, told, other)]
+    assert moved[0] > 0.3  # without being told, the edge of the half is drawn to something
+    assert max(moved[1:]) < moved[0] / 3
+
+
+def test_a_half_is_moved_as_the_whole_is() -> None:
+    size = (40, 36)
+    pair = shifted_pair(size)
+    _, told = half_of(pair, size)
+    with torch.no_grad():
+        whole, half = (CoarseToFine(BOTH)(p)[0, :, 24:-6, 6:-6] for p in (pair, told))
+    assert float(half[0].mean()) == pytest.approx(float(whole[0].mean()), abs=0.3)  # of -2 voxels
+    assert float(half[1].abs().mean()) < 0.3
+
+
 @pytest.mark.parametrize("smoothing", ["average", "gaussian", "none"])
 def test_the_published_method_makes_the_images_more_alike(smoothing: str) -> None:
     pair = shifted_pair((32, 36))
@@ -60,3 +100,11 @@ def test_descending_ends_where_nothing_is_gained() -> None:
     assert 20 < taken < 500  # two units at a tenth a step, and some swinging
     assert float(x.detach()) == pytest.approx(1, abs=0.1)  # no step is longer; the best one is kept
     assert descend(lambda: (x - 1).square().sum(), [x], steps=7, learning_rate=0.1) == 7
+
+
+def test_a_gain_below_the_tolerance_is_none() -> None:
+    x = torch.zeros(1, requires_grad=True)
+    slowly = {"steps": 50, "learning_rate": 0.1, "patience": 5, "tolerance": 1e-3}
+    # A step of Adam is a tenth: 1e-4 of this loss, which thus falls for ever; five of them gain half the tolerance.
+    assert descend(lambda: 1e-3 * x.sum(), [x], **slowly) == 6  # type: ignore[arg-type]
+    assert descend(lambda: 3e-3 * x.sum(), [x], **slowly) == 50  # type: ignore[arg-type]

@@ -70,8 +70,8 @@ def test_several_labels_of_which_the_suffix_chooses_none_are_refused(tmp_path: P
 
 @pytest.mark.parametrize("ending", ["_seg", "-label", "_labels", ".mask", "_segmentation", "_SEG24"])
 def test_in_a_folder_of_many_a_label_is_called_after_its_image(tmp_path: Path, ending: str) -> None:
-    make(tmp_path, "a.nii.gz", f"a{ending}.nii.gz", "a_2.png", f"a_2{ending}.tif")  # of other formats, too
-    assert found(tmp_path) == {"a": ("a.nii.gz", f"a{ending}.nii.gz"), "a_2": ("a_2.png", f"a_2{ending}.tif")}
+    make(tmp_path, "a.nii.gz", f"a{ending}.nii.gz", "a_2.nrrd", f"a_2{ending}.mha")  # of other formats, too
+    assert found(tmp_path) == {"a": ("a.nii.gz", f"a{ending}.nii.gz"), "a_2": ("a_2.nrrd", f"a_2{ending}.mha")}
 
 
 def test_a_label_alone_with_its_image_needs_not_its_name(tmp_path: Path) -> None:
@@ -90,10 +90,15 @@ def test_images_whose_names_only_resemble_a_labels_are_images(tmp_path: Path) ->
 
 
 def test_without_labels_there_are_images_alone(tmp_path: Path) -> None:
-    make(tmp_path, "b.nii.gz", "sub/a.nii.gz", "sub/c.nii.gz", "alone/x.png")
+    make(tmp_path, "b.nii.gz", "sub/a.nii.gz", "sub/c.nii.gz", "alone/x.nii")
     assert found(tmp_path) == {
-        "alone": ("alone/x.png",), "b": ("b.nii.gz",), "sub/a": ("sub/a.nii.gz",), "sub/c": ("sub/c.nii.gz",)
+        "alone": ("alone/x.nii",), "b": ("b.nii.gz",), "sub/a": ("sub/a.nii.gz",), "sub/c": ("sub/c.nii.gz",)
     }  # fmt: skip
+
+
+def test_pictures_beside_scans_are_no_subjects(tmp_path: Path) -> None:
+    make(tmp_path, "sub-01.nii.gz", "sub-01.png", "sub-02.nii.gz", "preview.jpg")
+    assert found(tmp_path) == {"sub-01": ("sub-01.nii.gz",), "sub-02": ("sub-02.nii.gz",)}
 
 
 def test_labels_for_some_images_or_for_none_and_no_image_at_all_are_refused(tmp_path: Path) -> None:

@@ -14,14 +14,12 @@ from scipy import ndimage
 from shared.engine.datasets import opened_files
 from shared.errors import InputError
 from shared.images.reading import read_image
-from shared.spatial.itk import matrix_of_grid, resample
+from shared.spatial.itk import matrix_of, matrix_of_grid, resample, transform_of
+from shared.tasks.registration.alignment import align
 from shared.tasks.registration.transforms import (
     ReadPaird,
     ReadSubjectd,
-    align,
     image_for_itk,
-    matrix_of,
-    transform_of,
     working_grid,
 )
 
@@ -106,7 +104,8 @@ def test_a_slice_stored_in_any_orientation_gives_the_same_plane(tmp_path: Path, 
 def test_labels_are_read_only_where_both_images_have_them(tmp_path: Path) -> None:
     path = store(tmp_path / "a.nii", blobs((12, 14, 10)))
     assert "label" not in ReadPaird()({"moving": path, "fixed": path})
-    assert "label" not in ReadPaird()({"moving": path, "fixed": path, "fixed_label": path})
+    label = store(tmp_path / "l.nii", np.ones((12, 14, 10)))
+    assert "label" not in ReadPaird()({"moving": path, "fixed": path, "fixed_label": label})
 
 
 def test_files_that_are_open_give_what_their_paths_give(tmp_path: Path) -> None:
@@ -260,10 +259,77 @@ def test_pictures_and_slices_are_planes_with_x_first(tmp_path: Path) -> None:
     plane = blobs((30, 22))
     rgb = np.repeat(np.clip(plane, 0, 255).astype(np.uint8)[..., None], 3, axis=-1)
     Image.fromarray(rgb).save(tmp_path / "a.png")
-    pair = ReadPaird()({"moving": str(tmp_path / "a.png"), "fixed": store(tmp_path / "b.nii", plane.T[..., None])})
-    assert pair["image"].shape == (2, 22, 30)
+    slices = store(tmp_path / "b.nii", plane.T[..., None])
+    images = [ReadPaird()({"moving": path, "fixed": path})["image"][0] for path in (str(tmp_path / "a.png"), slices)]
+    assert images[0].shape == (22, 30)
     # Luminance of equal colours is their value; a byte has no fractions.
-    assert (pair["image"][0] - pair["image"][1]).abs().max() < 1
+    assert (images[0] - images[1]).abs().max() < 1
+    with refused("a.png: expected a scan, as .*b.nii, got a picture; give two scans"):
+        ReadPaird()({"moving": slices, "fixed": str(tmp_path / "a.png")})
+
+
+def part_of(folder: Path, first: int) -> dict[str, str]:
+    """A volume, and what is left of it from so many voxels along the first axis on, where it was."""
+    image, affine = blobs((20, 18, 16)), np.eye(4)
+    affine[0, 3] = first
+    return {"fixed": store(folder / "f.nii", image), "moving": store(folder / "m.nii", image[first:], affine)}
+
+
+def test_where_the_moving_image_is_a_part_it_is_told_which(tmp_path: Path) -> None:
+    pair = ReadPaird()(part_of(tmp_path, 8))
+    assert pair["inside"].shape == (1, 20, 18, 16)
+    np.testing.assert_array_equal(pair["inside"][0, :, 3, 4], [0] * 8 + [1] * 12)
+    assert "inside" not in ReadPaird()(part_of(tmp_path, 0))
+    larger = part_of(tmp_path, 8)
+    assert "inside" not in ReadPaird()({"moving": larger["fixed"], "fixed": larger["moving"]})
+
+
+@pytest.mark.parametrize("alignment", ["rigid", "affine"])
+def test_a_part_that_lies_where_it_belongs_stays_there(tmp_path: Path, alignment: str) -> None:
+    """Its centre is 16 voxels from that of the whole, which is where other pairs are started from."""
+    image, affine = blobs((64, 56, 40)), np.eye(4)
+    affine[0, 3] = 32
+    fixed, moving = (
+        image_for_itk(read_image(store(tmp_path / f"{n}.nii", *stored)))
+        for n, stored in enumerate(((image,), (image[32:], affine)))
+    )
+    found = align(moving, fixed, alignment)
+    for index in ((32, 0, 0), (63, 55, 39), (40, 30, 20)):
+        point = fixed.TransformIndexToPhysicalPoint(index)
+        assert np.linalg.norm(np.subtract(found.TransformPoint(point), point)) < 0.5
+
+
+def test_images_that_share_less_than_a_twentieth_of_the_smaller_are_refused(tmp_path: Path) -> None:
+    image, affine = blobs((40, 18, 16)) + 1, np.eye(4)
+    fixed = store(tmp_path / "f.nii", image)
+    for size, first, fits in ((40, 37, True), (40, 39, False), (4, 39, True)):  # of 40 voxels 3 and 1, of 4 one
+        affine[0, 3] = first
+        moving = store(tmp_path / "m.nii", image[:size], affine)
+        if fits:
+            assert ReadPaird()({"moving": moving, "fixed": fixed})["inside"].any()
+        else:
+            with refused("m.nii: expected an image that overlaps"):
+                ReadPaird()({"moving": moving, "fixed": fixed})
+
+
+def test_a_grid_that_memory_does_not_hold_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.nii", blobs((20, 18, 16)), np.diag([90.0, 90, 90, 1]))
+    with refused("a.nii: expected at most .* voxels when resampled to .*got .*from voxels of 90 × 90 × 90 mm"):
+        working_grid(read_image(path), 0.1)
+
+
+def test_ids_to_learn_from_are_those_that_float32_holds(tmp_path: Path) -> None:
+    image = store(tmp_path / "a.nii", blobs((12, 14, 10)))
+    for largest, fits in ((2**24, True), (2**24 + 1, False)):
+        ids = np.zeros((12, 14, 10), np.int32)
+        ids[3:6] = largest
+        nib.save(nib.Nifti1Image(ids, np.eye(4)), tmp_path / "l.nii")
+        data = {"image": image, "label": str(tmp_path / "l.nii")}
+        if fits:
+            assert ReadSubjectd()(data)["label"].max() == largest
+        else:
+            with refused("l.nii: expected ids up to 16,777,216 to learn from, got 16777217; number the labels anew"):
+                ReadSubjectd()(data)
 
 
 @pytest.mark.parametrize("alignment", ["rigid", "affine"])
