@@ -38,7 +38,7 @@ def start(
         defaults = ConfigParser.load_config_files(files)
         if is_command():
             restore_text(workflow.parser, defaults, sys.argv)
-        check_options(workflow.parser.config, defaults)
+        check_options(workflow.parser.config, defaults, own=ConfigParser.load_config_files(files[:1]))
         check_ranges(workflow.parser.config)
     if is_command():
         end_on_signals()

@@ -19,9 +19,11 @@ POSITIVE = {
     "roi_size", "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "ncc_window",
 }  # fmt: skip
 NOT_NEGATIVE = {
-    "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness", "smallest",
-    "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives", "negatives",
+    "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",
+    "smallest", "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives",
+    "negatives",
 }  # fmt: skip
+LARGEST = 2**32 - 1  # of any number: what seeds, sizes and counts hold in every library
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1
 
 
@@ -55,7 +57,9 @@ def restore_text(parser: Any, defaults: Mapping[str, object], arguments: Sequenc
 
 def check_ranges(config: Mapping[str, object]) -> None:
     """Raise InputError for an option whose number no run can mean, such as `--max_epochs 0`."""
+    plain = {name for name, value in config.items() if isinstance(value, int | float | list | tuple)}
     ranges = (
+        (plain, f"a number from -{LARGEST} to {LARGEST}", lambda number: abs(number) <= LARGEST),
         (POSITIVE, "more than 0", lambda number: number > 0),
         (NOT_NEGATIVE, "0 or more", lambda number: number >= 0),
         (SHARES, "a number from 0 to 1", lambda number: 0 <= number <= 1),

@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+LONGEST = 400  # characters of what was found, in a message
+
 
 class InputError(ValueError):
     """Something given to the zoo cannot be used. `str(error)` is one line, fit for a table and a terminal."""
 
     def __init__(self, what: object, *, expected: str, got: object, fix: str) -> None:
-        super().__init__(printable(f"{what}: expected {expected}, got {got}; {fix}"))
+        found = printable(got)
+        found = found if len(found) <= LONGEST else f"{found[:LONGEST]}…"
+        super().__init__(f"{printable(what)}: expected {printable(expected)}, got {found}; {printable(fix)}")
 
     def __reduce__(self) -> tuple:  # so that it can come out of a DataLoader's worker
         return InputError.__new__, (InputError, str(self))

@@ -111,6 +111,8 @@ def decoded(content: bytes, what: object) -> str:
         text = content.decode(json.detect_encoding(content))  # it looks for a mark, and for zeros as UTF-16 has them
     except UnicodeError as error:
         raise InputError(what, expected="text in UTF-8", got=one_line(error), fix="save it as such") from error
+    if "\0" in text:
+        raise InputError(what, expected="text in UTF-8", got="zeros among it", fix="save it as such")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -3,7 +3,8 @@
 import difflib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ HOUSEKEEPING = {
     "moving_label", "fixed_label", "resume", "num_workers", "workers", "device", "engine_cache", "initialize", "run",
     "finalize",
 }  # fmt: skip
+# Options whose list has an entry an axis of the image.
+PER_AXIS = {"pixdim", "roi_size", "patch_size", "label_offset"}
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
 
@@ -48,9 +51,12 @@ def config_files(workflow: ConfigWorkflow) -> list[str]:
     return []
 
 
-def check_options(config: Mapping[str, object], defaults: Mapping[str, object]) -> None:
+def check_options(
+    config: Mapping[str, object], defaults: Mapping[str, object], own: Mapping[str, object] | None = None
+) -> None:
     """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
 
+    own: what the first of the files says, if there are others laid over it, whose values are held against it as well.
     Raises InputError for a top-level key that no file has, or a plain value of another type than the default.
     """
     for key, value in config.items():
@@ -63,8 +69,8 @@ def check_options(config: Mapping[str, object], defaults: Mapping[str, object]) 
                 f"--{key}", expected="an option of this bundle", got="one it does not know",
                 fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
             )  # fmt: skip
-        default = defaults[key]
-        if not _same_kind(default, value):
+        default = (own or defaults).get(key, defaults[key])
+        if not _same_kind(default, value) or (key in PER_AXIS and not _same_length(default, value)):
             raise InputError(
                 f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
             )
@@ -103,5 +109,23 @@ def _same_kind(default: object, value: object) -> bool:
         kinds = int if isinstance(default, int) else int | float
         return isinstance(value, kinds) and not isinstance(value, bool)
     if isinstance(default, list):
-        return isinstance(value, list | tuple)
+        return isinstance(value, list | tuple) and _are_alike(default, value)
+    if isinstance(default, dict):
+        return isinstance(value, dict)
+    if isinstance(default, str) and not default.startswith(("$", "@")):
+        return isinstance(value, str | int | float | PathLike)  # a number where it was not typed: --channel
     return True
+
+
+def _are_alike(defaults: Sequence[object], values: Sequence[object]) -> bool:
+    """Whether each value of a list may stand among its `defaults`; anything may where these are none."""
+    if not defaults or not values:
+        return not defaults
+    return all(
+        any(isinstance(value, str) if isinstance(d, str) else _same_kind(d, value) for d in defaults)
+        for value in values
+    )
+
+
+def _same_length(default: object, value: object) -> bool:
+    return not (isinstance(default, list) and isinstance(value, list | tuple)) or len(default) == len(value)

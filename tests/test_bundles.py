@@ -19,6 +19,7 @@ from PIL import Image
 from shared.files import read_table
 from shared.zoo import probe
 from tests.running import assert_same_results, in_processes, refused_here, run_here, train_in_group
+from tests.small import small_data, small_training
 
 ROOT = Path(__file__).parents[1]
 BUNDLES = sorted(path for path in (ROOT / "bundles").iterdir() if path.is_dir())
@@ -238,27 +239,9 @@ def test_two_processes_train_one_network(
     bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path], boxed_dataset: Callable[..., Path]
 ) -> None:
     """Each sees its half of the cases; one of them writes; both end well."""
-    dims = config(bundle, "train")["network_def"]["spatial_dims"]
-    names = config(bundle, "inference").get("class_names", ["0", "1", "2"])
     files = [bundle / "configs" / name for name in ("train.json", "multi_gpu_train.json")]
-    options: dict[str, Any] = {
-        "output_dir": tmp_path / "out", "max_epochs": 2, "val_interval": 1, "batch_size": 1, "validation_fraction": 0.2,
-    }  # fmt: skip
-    if bundle.name.endswith("_detection"):
-        options |= {"dataset_dir": boxed_dataset(tmp_path / "data", count=5, class_names=names)}
-        options |= {"network_def#filters": [8, 8, 16, 16, 16], "input_size": 64}
-    else:
-        classes = len(names) + (bundle.name in INSTANCES)  # whose names are without the background
-        data = phantom_dataset(tmp_path / "data", count=5, shape=(20, 24, 18)[:dims], num_classes=classes)
-        options |= {"dataset_dir": data, "network_def#filters": [4, 8], "patch_size": [16] * dims}
-    if bundle.name in INSTANCES:
-        options |= {"network_def#filters": [8, 8], "network_def#repeats": [1, 1], "network_def#anchor_sizes": [[8, 14]]}
-        options |= {"patch_size": [64, 64]}
-    if "crops_per_image" in config(bundle, "train"):
-        options["crops_per_image"] = 1  # an epoch sees each case once
-    if "pairs_per_epoch" in config(bundle, "train"):
-        options["pairs_per_epoch"] = 4  # as many as there are cases to train on in the other bundles
-        options["patch_size"] = [24] * dims  # the guide's deepest level needs more than one voxel
+    data = small_data(bundle, tmp_path / "data", phantom_dataset, boxed_dataset)
+    options = {"dataset_dir": data, "output_dir": tmp_path / "out", "max_epochs": 2, **small_training(bundle)}
     # Four cases to train on are two steps of batch 1 for each of two processes; told once, not twice.
     assert printed_by_two(bundle, files, tmp_path, options).count("epoch 2/2") == 1
     state = torch.load(tmp_path / "out" / "last.pt", weights_only=True)

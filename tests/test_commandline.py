@@ -41,12 +41,16 @@ def test_text_is_what_was_typed(text: str) -> None:
     assert parser.get_parsed_content("pixdim") == 1.5
 
 
+LARGEST = f"a number from -{2**32 - 1} to {2**32 - 1}"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("max_epochs", 0, "more than 0"), ("batch_size", -1, "more than 0"), ("pixdim", [1.0, 0.0, 1.0], "more than 0"),
         ("overlap", -0.5, "0 or more"), ("threshold", 1.5, "a number from 0 to 1"), ("seed", -1, "0 or more"),
-        ("learning_rate", float("nan"), "0 or more"),
+        ("learning_rate", float("nan"), LARGEST), ("seed", 10**30, LARGEST),
+        ("label_offset", [0.5, float("inf")], LARGEST),
     ],
 )  # fmt: skip
 def test_a_number_that_no_run_can_mean_is_refused(name: str, value: Any, expected: str) -> None:

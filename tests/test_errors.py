@@ -96,6 +96,10 @@ def test_escape_codes_and_what_else_commands_a_terminal_are_not_printed() -> Non
     assert one_line(ValueError("\x1b")) == "ValueError: �"
 
 
+def test_what_was_found_is_shortened_where_it_would_fill_pages() -> None:
+    assert str(InputError("a", expected="b", got="x" * 401, fix="c")) == f"a: expected b, got {'x' * 400}…; c"
+
+
 def test_what_the_system_refuses_is_a_line_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     for refused in (lambda: (tmp_path / "gone").read_text(), lambda: (tmp_path / "a").rename(tmp_path / "b" / "gone")):

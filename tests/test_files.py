@@ -150,6 +150,9 @@ def test_what_is_no_text_and_no_json_is_refused_in_a_line(tmp_path: Path) -> Non
     path.write_bytes(b"\xe4\xf6")
     with pytest.raises(InputError, match=r"a\.json: expected text in UTF-8, got UnicodeDecodeError"):
         read_text(path)
+    path.write_bytes(b"a\0b")
+    with pytest.raises(InputError, match=r"a\.json: expected text in UTF-8, got zeros among it"):
+        read_text(path)
     with pytest.raises(InputError, match="expected a file that can be read, got Is a directory"):
         read_text(tmp_path)
     with pytest.raises(InputError, match="expected a file that can be read, got File name too long"):

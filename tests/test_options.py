@@ -45,7 +45,9 @@ def test_an_option_like_no_other_is_refused_with_a_list_of_those_there_are() -> 
         ("max_epochs", "ten", "200"), ("max_epochs", True, "200"), ("max_epochs", None, "200"),
         ("learning_rate", "0,002", "0.002"), ("learning_rate", [0.1], "0.002"),
         ("resume", "yes", "false"), ("resume", 1, "false"), ("resume", None, "false"),
-        ("roi_size", 96, "[96, 96, 96]"), ("roi_size", "96,96,96", "[96, 96, 96]"),
+        ("roi_size", 96, "[96, 96, 96]"), ("roi_size", "96,96,96", "[96, 96, 96]"), ("roi_size", [], "[96, 96, 96]"),
+        ("roi_size", [96, None, 96], "[96, 96, 96]"), ("roi_size", [96], "[96, 96, 96]"),
+        ("network_def", "UNet", '{"_target_": "UNet", "channels": 1}'), ("output_dir", ["a"], '"outputs"'),
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_is_refused_with_the_default_as_the_example(key: str, value: Any, like: str) -> None:
@@ -65,6 +67,12 @@ def test_a_value_of_another_type_is_refused_with_the_default_as_the_example(key:
 )  # fmt: skip
 def test_a_value_of_the_defaults_type_an_expression_or_a_component_is_allowed(key: str, value: Any) -> None:
     check_options({**FILE, key: value}, FILE)
+
+
+def test_an_overlay_is_held_against_the_bundles_own_config() -> None:
+    with pytest.raises(InputError, match=r"^--max_epochs: expected a value like 200, got 'ten'; "):
+        check_options({**FILE, "max_epochs": "ten"}, {**FILE, "max_epochs": "ten"}, own=FILE)
+    check_options({**FILE, "more": 1}, {**FILE, "more": 1}, own=FILE)
 
 
 def test_a_count_is_a_whole_number() -> None:

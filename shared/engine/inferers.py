@@ -10,6 +10,8 @@ from monai.inferers import Inferer, SimpleInferer, SlidingWindowInferer
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
+from shared.errors import InputError
+
 Network = Callable[..., Any]
 
 
@@ -34,10 +36,13 @@ class FlipInferer(Inferer):
 
     transpose: also over the exchange of the first two axes; with flips of both, these are a square's 8 symmetries.
     Returns log-probabilities (B, C, *S), so that what follows may treat them as logits. With no axes the logits
-    of `inferer` come back as they are. Raises ValueError where there is one channel only.
+    of `inferer` come back as they are. Raises ValueError where there is one channel only, InputError where `axes` are
+    no axes of an image.
     """
 
     def __init__(self, inferer: Inferer, axes: Sequence[int] = (), transpose: bool = False) -> None:
+        if any(axis not in (0, 1, 2) for axis in axes) or len(set(axes)) < len(axes):
+            raise InputError("--flip_axes", expected="axes from 0 to 2, each once", got=axes, fix="correct the option")
         self.inferer = inferer
         self.transposes = (False, True) if transpose else (False,)
         self.flips = [[a + 2 for a in chosen] for count in range(len(axes) + 1) for chosen in combinations(axes, count)]

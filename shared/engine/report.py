@@ -12,7 +12,7 @@ from tqdm import tqdm
 from shared.engine.cases import CaseTask, Figures, Row, result_of
 from shared.engine.processes import in_first_process, is_first_process, merged, own_share
 from shared.engine.tables import format_table
-from shared.errors import InputError, one_line
+from shared.errors import InputError, input_error_behind, unforeseen
 from shared.files import GrowingTable, read_table, write_table
 from shared.images.cases import Case, Survey
 from shared.images.passed import PassedOver
@@ -127,7 +127,7 @@ class CaseReport:
             self.outputs.note(result["case"], self._digests[result["case"]])
             status = "ok"
         except Exception as error:  # whatever is wrong with one case, the others are done
-            figures, status = {"message": one_line(error)}, "failed"
+            figures, status = {"message": str(input_error_behind(error) or unforeseen(result["case"], error))}, "failed"
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, figures, status=status)
         if is_first_process():

@@ -173,6 +173,8 @@ def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: Passed
             passed.add_file(entry.name, entry.suffix.lower())
         elif not entry.exists():
             passed.links.append(entry.name)
+        elif not entry.is_dir() and not entry.is_file():  # nothing that could be read to its end
+            passed.add_file(entry.name, "pipe, socket or device")
 
 
 def _slices(file: Path, passed: PassedOver) -> Iterator[Found]:
@@ -191,12 +193,12 @@ def _named(root: Path, images: Sequence[Found]) -> list[Case]:
         without_ending(found.named).relative_to(root).as_posix() if found.named != root else root.resolve().name
         for found in images
     ]
-    names = [name + found.addition for name, found in zip(names, images)]
+    names = [_as_text(name + found.addition) for name, found in zip(names, images)]
     count = Counter(names)
     cases: dict[str, Case] = {}
     for found, name in zip(images, names):
         if count[name] > 1 and found.named != root:
-            name = found.path.relative_to(root).as_posix()
+            name = _as_text(found.path.relative_to(root).as_posix())
         if name in cases:
             raise InputError(
                 found.path, expected="one image of its name, which its results will bear", fix="rename one of them",
@@ -204,6 +206,11 @@ def _named(root: Path, images: Sequence[Found]) -> list[Case]:
             )  # fmt: skip
         cases[name] = {"case": name, "image": str(found.path)}
     return [cases[name] for name in sorted(cases)]
+
+
+def _as_text(name: str) -> str:
+    """`name` as tables can hold it: what no UTF-8 stands for, in names of older systems, becomes �."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _listing(folder: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from shared.errors import InputError
 from shared.files import read_json, visible_files
 from shared.images.boxes import Size, check_size, checked_box, finite_numbers
-from shared.images.layouts import image_named, part_named
+from shared.images.layouts import image_named, is_beside_picture, part_named
 from shared.images.outlines import box_around, check_outline
 
 KEYS = {"images", "annotations"}  # that every such file has
@@ -179,8 +179,8 @@ def open_coco(path: str | Path) -> CocoFile:
 def _is_coco(path: Path) -> bool:
     try:
         content = _content(path, path.stat().st_mtime_ns)
-    except InputError:  # of some other program
-        return False
+    except InputError:
+        return not is_beside_picture(path)  # then it is LabelMe's; whoever reads it reports it
     return isinstance(content, dict) and content.keys() >= KEYS
 
 

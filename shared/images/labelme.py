@@ -9,7 +9,7 @@ from typing import Any
 from shared.errors import InputError
 from shared.files import read_json, visible_files
 from shared.images.boxes import Size, check_size, check_within, finite_numbers
-from shared.images.layouts import image_named
+from shared.images.layouts import image_named, is_beside_picture
 
 CORNERS = 64  # of the polygon that stands for a circle
 FEWEST = {"polygon": 3, "rectangle": 2, "circle": 2}  # points of a shape
@@ -65,7 +65,7 @@ def labelme_shapes(path: Path, size: Size | None) -> Iterator[Shape]:
 
 def _polygon(shape: dict[str, Any], entry: str) -> list[float]:
     kind, points = shape.get("shape_type") or "polygon", shape.get("points")
-    if kind not in FEWEST or not isinstance(points, list) or len(points) < FEWEST[kind]:
+    if not isinstance(kind, str) or kind not in FEWEST or not isinstance(points, list) or len(points) < FEWEST[kind]:
         count = len(points) if isinstance(points, list) else "no"
         raise InputError(
             entry, expected="a polygon, rectangle or circle", got=f"a {kind} of {count} points",
@@ -87,8 +87,8 @@ def _polygon(shape: dict[str, Any], entry: str) -> list[float]:
 def _is_labelme(path: Path) -> bool:
     try:
         content = read_json(path)
-    except InputError:  # of some other program
-        return False
+    except InputError:
+        return is_beside_picture(path)  # so that whoever reads it reports it
     return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
 
 

@@ -1,5 +1,6 @@
 """How data sets name their folders: images and labels beside each other, and parts for training and validation."""
 
+import os
 from pathlib import Path, PurePath
 
 from shared.images.reading import RASTER_ENDINGS, without_ending
@@ -75,6 +76,11 @@ def image_named(root: Path, folders: list[Path], name: str) -> Path | None:
     for candidate in (name, *(f"{stem}{ending}" for ending in RASTER_ENDINGS)):
         for folder in folders:
             path = folder / candidate
-            if candidate.strip("./") and path.is_file() and path.resolve().is_relative_to(root.resolve()):
+            if candidate.strip("./") and os.path.isfile(path) and path.resolve().is_relative_to(root.resolve()):
                 return path
     return None
+
+
+def is_beside_picture(path: Path) -> bool:
+    """Whether a file lies beside a picture of its name, as annotations do of which each is of one picture."""
+    return any(path.with_suffix(ending).is_file() for ending in RASTER_ENDINGS)

@@ -7,6 +7,7 @@ from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 
 from shared.engine.inferers import AutocastInferer, FlipInferer, TiledInferer
+from shared.errors import InputError
 
 
 class Recorder(nn.Module):
@@ -224,6 +225,12 @@ def test_one_tile_size_serves_pictures_and_then_volumes() -> None:
         image = torch.rand(shape)
         # A sum of weighted copies divided by the sum of the weights is exact but for float32's last bits.
         torch.testing.assert_close(tiled(image, lambda x: x), image, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [[3], [-1], [0, 0], [[1]], ["x"]])
+def test_axes_that_an_image_has_not_are_refused(axes: list) -> None:
+    with pytest.raises(InputError, match=r"^--flip_axes: expected axes from 0 to 2, each once, got "):
+        FlipInferer(SimpleInferer(), axes)
 
 
 def test_flips_of_a_single_channel_are_refused_since_its_softmax_is_one() -> None:

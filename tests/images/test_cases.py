@@ -168,6 +168,18 @@ def test_what_is_passed_over_is_counted_and_named_in_one_line(tmp_path: Path) ->
     )
 
 
+def test_a_name_that_is_no_utf_8_becomes_one_that_tables_can_hold(tmp_path: Path) -> None:
+    name = "b\udcff.png"  # of a byte that begins no character
+    make(tmp_path, "a.png", name)
+    assert found(tmp_path) == {"a": "a.png", "b\ufffd": name}
+
+
+def test_pipes_are_passed_over_and_counted(tmp_path: Path) -> None:
+    make(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    assert str(survey(tmp_path).passed) == "passed over: 1 pipe, socket or device (b.png)"
+
+
 def test_of_a_data_set_that_is_taken_whole_nothing_is_passed_over(tmp_path: Path) -> None:
     dicom(make(tmp_path, "a.png", "b.nii.gz") / "t1" / "IM0")
     passed = survey(tmp_path).passed

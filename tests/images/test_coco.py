@@ -145,6 +145,11 @@ def test_images_without_an_id_or_a_name_are_refused(images: Any, tmp_path: Path)
         used(dataset(tmp_path, images=images))
 
 
+def test_a_file_name_that_no_file_can_have_is_named(tmp_path: Path) -> None:
+    with refused(f"image 1: expected its image in .*, got no {'x' * 300}"):
+        used(dataset(tmp_path, images=[{"id": 1, "file_name": "x" * 300}]))
+
+
 def test_another_size_than_the_pictures_is_refused(tmp_path: Path) -> None:
     image = {"id": 1, "file_name": "a.png", "width": 60, "height": 80}
     with refused("image 1: expected the width and height of the upright picture, 80 × 60, got 60 × 80"):
@@ -159,4 +164,8 @@ def test_which_files_are_cocos(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("[" * 100_000)
     assert [p.name for p in coco_files(tmp_path)] == ["instances_val.json"]
     (tmp_path / "annotations/instances_val.json").unlink()
-    assert [p.name for p in coco_files(tmp_path)] == ["coco.json", "captions_val.json"]
+    # What cannot be read is among them, so that it is reported; LabelMe's would lie beside its picture.
+    (tmp_path / "a.json").write_text("{")
+    assert [p.name for p in coco_files(tmp_path)] == ["coco.json", "other.json", "captions_val.json"]
+    with pytest.raises(InputError, match=r"other\.json: expected JSON"):
+        open_coco(tmp_path / "other.json")

@@ -41,6 +41,10 @@ def test_a_polygon_and_both_forms_of_a_rectangle_have_the_box_around_them(kind: 
             {"label": "a", "points": [[1, 1]], "shape_type": "point"},
             "expected a polygon, rectangle or circle, got a point",
         ),
+        (
+            {"label": "a", "points": [[1, 1]] * 3, "shape_type": ["star"]},
+            "expected a polygon, rectangle or circle, got",
+        ),
         ({"label": "a", "points": [[1, 1], [2, 2]]}, "expected a polygon, rectangle or circle, got a polygon of 2"),
         ({"label": "a", "points": [[1, 1], [2, "x"], [3, 3]]}, "expected points of two numbers"),
         ({"label": "a", "points": [[1], [2], [3]]}, "expected points of two numbers"),
@@ -59,6 +63,15 @@ def test_the_picture_lies_beside_the_file_or_in_the_data_set_whatever_path_is_na
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError, match=r"a\.json: expected its image beside it, got none"):
         labelme_image(tmp_path / "a.json", tmp_path)
+
+
+def test_a_broken_file_beside_a_picture_is_among_them_so_that_it_is_reported(tmp_path: Path) -> None:
+    path = annotated(tmp_path)
+    path.write_text(path.read_text()[:-5])
+    (tmp_path / "other.json").write_text("{")
+    assert labelme_files(tmp_path) == [path]
+    with pytest.raises(InputError, match=r"a\.json: expected JSON"):
+        labelme_image(path, tmp_path)
 
 
 def test_another_size_than_the_pictures_is_refused(tmp_path: Path) -> None:

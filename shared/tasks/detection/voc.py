@@ -44,7 +44,7 @@ def _is_annotation(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return next(ElementTree.iterparse(file, events=("start",)))[1].tag == "annotation"
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, ValueError, LookupError):  # the latter two for an encoding that is not known
         return True
 
 

@@ -223,6 +223,16 @@ def test_what_is_wrong_with_an_object_is_reported_with_file_and_entry(
         read_boxes(root)
 
 
+def test_an_encoding_that_is_not_known_is_reported_with_its_file(tmp_path: Path) -> None:
+    root = voc(tmp_path / "data")
+    path = root / "Annotations" / "a.xml"
+    path.write_text(f'<?xml version="1.0" encoding="klingon"?>{path.read_text()}')
+    with pytest.raises(
+        InputError, match=r"a\.xml: expected a PASCAL VOC annotation, got LookupError: unknown encoding"
+    ):
+        read_boxes(root)
+
+
 def test_a_folder_of_no_layout_and_one_of_two_are_refused(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="got none of them"):
