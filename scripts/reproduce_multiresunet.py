@@ -70,7 +70,8 @@ class Run:
             environment = {**KEEP_MEMORY, **os.environ, "OMP_NUM_THREADS": str(threads)}
             done = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False)
         if done.returncode:
-            last = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()[-1]
+            lines = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
+            last = lines[-1] if lines else f"exit code {done.returncode}"
             raise InputError(
                 f"{self.network}, fold {self.fold}", expected="training to end well", got=last, fix=f"see {log.name}"
             )

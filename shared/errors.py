@@ -38,11 +38,15 @@ def system_error_behind(error: BaseException | None) -> InputError | None:
     """The OSError that `error` is or was raised from, such as a full disk, in an InputError's words."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if error is None or error.strerror is None:
-        return None
+    return None if error is None or error.strerror is None else _system_error(error, "the system")
+
+
+def _system_error(error: OSError, what: object) -> InputError:
+    """What the system refuses to read or write, in an InputError's words; it names the file, or else `what`."""
     return InputError(
-        error.filename or "the system", expected="a file or folder that can be used", got=error.strerror,
-        fix="check space, permissions and the length of names",
+        error.filename2 or error.filename or what,  # the second of a renaming is where to
+        expected="files that can be read and written", got=error.strerror or error,
+        fix="check its name, its permissions and the space on the disk",
     )  # fmt: skip
 
 
@@ -89,11 +93,7 @@ def system_faults(what: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(
-            error.filename2 or error.filename or what,  # the second of a renaming is where to
-            expected="files that can be read and written", got=error.strerror or error,
-            fix="check its name, its permissions and the space on the disk",
-        ) from error  # fmt: skip
+        raise _system_error(error, what) from error
 
 
 @contextmanager

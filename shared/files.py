@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InputError, one_line
+from shared.errors import InputError, one_line, system_faults
 
 # Beside names that begin with a dot, what systems leave in folders, in small letters: never content.
 CLUTTER = {"__macosx", "thumbs.db", "desktop.ini", "icon\r", "$recycle.bin", "system volume information"}
@@ -35,13 +35,10 @@ def write_atomically(path: str | Path, write: Callable[[Path], object]) -> Path:
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(
-            path, expected="a file that can be written", got=error.strerror or error, fix="check space and permissions"
-        ) from error
+        with system_faults(path):
+            write(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
