@@ -16,7 +16,8 @@ RESOLVED = ("bundle_root", "device")  # before anything can be restored
 # Options by what their numbers, each one of a list, must be.
 POSITIVE = {
     "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "learning_rate", "patch_size",
-    "roi_size", "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "ncc_window",
+    "roi_size", "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales",
+    "closing_scales", "zoom", "ncc_window",
 }  # fmt: skip
 NOT_NEGATIVE = {
     "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness", "smallest",
