@@ -15,8 +15,9 @@ PATHS = ("moving", "fixed", "moving_label", "fixed_label", "finetune_from")  # o
 RESOLVED = ("bundle_root", "device")  # before anything can be restored
 # Options by what their numbers, each one of a list, must be.
 POSITIVE = {
-    "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "patch_size",
-    "roi_size", "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "ncc_window",
+    "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "patch_size", "roi_size",
+    "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "closing_scales", "zoom",
+    "ncc_window",
 }  # fmt: skip
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",

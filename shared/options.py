@@ -21,8 +21,8 @@ HOUSEKEEPING = {
     "moving_label", "fixed_label", "resume", "num_workers", "workers", "device", "engine_cache", "initialize", "run",
     "finalize",
 }  # fmt: skip
-# Options whose list has an entry an axis of the image.
-PER_AXIS = {"pixdim", "roi_size", "patch_size", "label_offset"}
+# Options whose list has a fixed length: an entry an axis of the image, or two limits.
+FIXED_LENGTH = {"pixdim", "roi_size", "patch_size", "label_offset", "zoom"}
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
 
@@ -70,7 +70,7 @@ def check_options(
                 fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
             )  # fmt: skip
         default = (own or defaults).get(key, defaults[key])
-        if not _same_kind(default, value) or (key in PER_AXIS and not _same_length(default, value)):
+        if not _same_kind(default, value) or (key in FIXED_LENGTH and not _same_length(default, value)):
             raise InputError(
                 f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
             )

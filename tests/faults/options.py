@@ -115,12 +115,11 @@ def bad_overlays() -> Iterator[tuple[str, str]]:
     Expressions and parts of other kinds are programs (SECURITY.md): what fails in them is shown as Python shows it.
     """
     for name, content in (
-        ("a list for a number", {"num_workers": [1]}),
-        ("a number that is none", {"num_workers": float("nan")}),
+        ("a list for a number", {"num_workers": [1], "workers": [1]}),
+        ("a number that is none", {"num_workers": float("nan"), "workers": float("nan")}),
         ("text for a flag", {"resume": "yes", "part": ["all"]}),
         ("a part of text", {"network_def": "VoxelMorph"}),
         ("a part that is a list", {"network_def": [1]}),
-        ("steps that are nothing", {"initialize": [None]}),
     ):
         yield name, json.dumps(content)
 

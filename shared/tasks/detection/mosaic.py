@@ -11,6 +11,7 @@ from monai.transforms import Compose, MapTransform
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
+from shared.errors import InputError
 from shared.samples import Sample
 from shared.tasks.detection.cases import clip_objects
 
@@ -24,6 +25,7 @@ class MosaicDataset(Dataset):
     scales: the range of factors by which an image is resized, its sides by factors up to `aspect` apart; closing_scales
     is that of the epochs after `last_mosaic`.
     visible: the share of an object's box that must be left for it to count.
+    Raises InputError where a range is other than two factors.
     Source: mosaics as of Bochkovskiy et al., YOLOv4, 2020. Differs: images are turned and mirrored each on its own,
     since cells have no upright; nothing is rotated by other than right angles, so that boxes stay tight.
     """
@@ -42,6 +44,14 @@ class MosaicDataset(Dataset):
         aspect: float = 1.1,
         visible: float = 0.2,
     ) -> None:
+        for name, limits in (("scales", scales), ("closing_scales", closing_scales)):
+            if len(limits) != 2:
+                raise InputError(
+                    f"--{name}",
+                    expected="two factors, the least and the greatest",
+                    got=limits,
+                    fix="correct the option",
+                )
         super().__init__(range(len(images)), transform)
         self.images = images
         self.size = size
