@@ -143,7 +143,7 @@ def test_a_config_that_names_what_is_not_there_is_refused(copy: Callable[[str], 
     path.write_text(path.read_text(encoding="utf-8").replace(".CaseReport", ".CaseRepotr"), encoding="utf-8")
     status, found = probe.outcome(probe.configs, copied)
     assert status == "failed"
-    assert "shared.engine.cases.CaseRepotr" in found
+    assert "shared.engine.report.CaseRepotr" in found
 
 
 @pytest.mark.parametrize(
