@@ -14,7 +14,7 @@ class InputError(ValueError):
     """Something given to the zoo cannot be used. `str(error)` is one line, fit for a table and a terminal."""
 
     def __init__(self, what: object, *, expected: str, got: object, fix: str) -> None:
-        found = printable(got)
+        found = printable(got) or "nothing"
         found = found if len(found) <= LONGEST else f"{found[:LONGEST]}…"
         super().__init__(f"{printable(what)}: expected {printable(expected)}, got {found}; {printable(fix)}")
 

@@ -59,6 +59,14 @@ def small(
     return options
 
 
+def test_there_are_more_than_a_thousand(rng: np.random.Generator) -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    files = [len([*bad_pictures(picture, rng)]) + DAMAGED for _ in PICTURES] + [4 * len([*bad_volumes(rng)]) + DAMAGED]
+    annotations = [len([*bad_boxes("x")]), len([*bad_outlines()]), 6 * len([*bad_json()])]
+    tables = [len(REGISTRATIONS) * len([*bad_pairs("m", "f")])]
+    assert sum(files + annotations + tables) + len(BUNDLES) * (3 * FEW + len([*bad_overlays()])) > 1000
+
+
 def check_batch(
     bundle: str, folder: Path, bad: Iterable[tuple[str, bytes]], damaged: Iterable[tuple[str, bytes]]
 ) -> None:

@@ -98,6 +98,7 @@ def test_escape_codes_and_what_else_commands_a_terminal_are_not_printed() -> Non
 
 def test_what_was_found_is_shortened_where_it_would_fill_pages() -> None:
     assert str(InputError("a", expected="b", got="x" * 401, fix="c")) == f"a: expected b, got {'x' * 400}…; c"
+    assert str(InputError("a", expected="b", got="", fix="c")) == "a: expected b, got nothing; c"
 
 
 def test_what_the_system_refuses_is_a_line_that_names_the_file(tmp_path: Path) -> None:
