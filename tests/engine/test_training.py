@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from ignite.engine import Engine
+from ignite.engine import Engine, Events
 from monai.bundle import create_workflow
 from monai.transforms import Compose
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from shared.engine.datasets import SeededCacheDataset
-from shared.engine.training import EpochSeed, warmed_up_average
+from shared.engine.training import EpochSeed, TrainingRecord, warmed_up_average
 from shared.errors import input_error_behind
 from shared.files import read_table
 
@@ -123,6 +124,25 @@ def test_finetuning_to_other_classes_keeps_all_but_the_head_and_says_so(
     before, after = (torch.load(f, weights_only=True) for f in (pretrained, tuned / "model.pt"))
     assert torch.equal(before["encoder.0.chain.0.conv.weight"], after["encoder.0.chain.0.conv.weight"])
     assert after["heads.0.weight"].shape[0] == 4
+
+
+@pytest.mark.parametrize(("scores", "kept"), [((0.5, 0.5, 0.3), 2), ((0.5, 0.4, 0.6), 3), ((0.5, 0.4, 0.4), 1)])
+def test_the_weights_kept_are_the_last_of_the_best_epochs(scores: tuple[float, ...], kept: int, tmp_path: Path) -> None:
+    model = nn.Linear(1, 1)
+    validator = SimpleNamespace(state=SimpleNamespace(epoch=0, key_metric_name="score", metrics={}))
+    engine = Engine(lambda engine, batch: [{"loss": 0.0}])
+
+    @engine.on(Events.EPOCH_COMPLETED)
+    def validate() -> None:
+        """Score the epoch; its number is in the weights."""
+        validator.state.epoch = engine.state.epoch
+        validator.state.metrics = {"score": scores[engine.state.epoch - 1]}
+        nn.init.constant_(model.weight, engine.state.epoch)
+
+    optimizer = torch.optim.SGD(model.parameters())
+    TrainingRecord(tmp_path, model=model, parts={}, validator=validator, optimizer=optimizer).attach(engine)  # type: ignore[arg-type]
+    engine.run([0], max_epochs=3)
+    assert float(torch.load(tmp_path / "model.pt", weights_only=True)["weight"]) == kept
 
 
 def test_the_average_forgets_its_start_and_then_moves_by_the_momentum() -> None:
