@@ -9,6 +9,7 @@ import SimpleITK as sitk
 import torch
 
 from shared.engine.cases import Figures
+from shared.engine.drawing import overlay_path
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.spatial.frames import between
@@ -184,7 +185,3 @@ def result_paths(folder: str | Path, case: str, *, labelled: bool, pictures: boo
     names += ["moved_label.nii.gz"] if labelled else []
     names += ["figure.png"] if pictures else []
     return [Path(folder) / case / name for name in names] + ([overlay_path(folder, case)] if pictures else [])
-
-
-def overlay_path(folder: str | Path, case: str) -> Path:
-    return Path(folder) / "overlays" / f"{case}.png"
