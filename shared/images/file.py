@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 from PIL import Image
 
@@ -13,6 +12,7 @@ from shared.files import write_atomically
 from shared.images.channels import Channel, chosen_channels, describe, numbered
 
 if TYPE_CHECKING:
+    import nibabel as nib
     from monai.data import MetaTensor
 
 
@@ -22,7 +22,7 @@ class NiftiGrid:
     unit, and the shape, trailing axes of length 1 included.
     """
 
-    header: nib.Nifti1Header
+    header: "nib.Nifti1Header"
     affine: np.ndarray
     shape: tuple[int, ...]
 
@@ -88,6 +88,8 @@ class ImageFile:
         A NIfTI file lends its header, so that whoever reads both sees the same grid. Raises InputError where `path` is
         the file itself, ValueError where the shapes differ.
         """
+        import nibabel as nib  # 0.3 s, needed for volumes alone
+
         self.refuse_as_target(path)
         if values.shape != self.shape:
             raise ValueError(f"expected the image's shape {self.shape}, got {values.shape}")

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from shared.engine.forms import Form
 from shared.errors import InputError
 from shared.export import trial
 from shared.export.runtime import in_runtime
 from shared.export.trial import FastestNetwork
-from tests.export.test_runtime import FORMS, bundle, network  # noqa: F401
 
 
 class StandIn(nn.Module):
@@ -95,13 +95,13 @@ def test_no_round_is_begun_after_the_longest_time(weights: Path, monkeypatch: py
     assert other.asked == 3  # to warm up, once for the time, and for the result
 
 
-def test_auto_is_made_of_what_is_installed(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_auto_is_made_of_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for found, names in ((None, ["onnx"]), (object(), ["onnx", "openvino"])):
         monkeypatch.setattr("shared.export.runtime.find_spec", lambda name, found=found: found)
-        made = in_runtime(network(0), "auto", FORMS, bundle_root=bundle, device="cpu")
+        made = in_runtime(Slow(1, 1, 1), "auto", {"raw": Form}, bundle_root=tmp_path, device="cpu")
         assert isinstance(made, FastestNetwork)
         assert list(made.others) == names
     monkeypatch.setattr("shared.export.runtime.usual_providers", lambda device: ["CPUExecutionProvider"])
-    on_cuda = in_runtime(network(0), "auto", FORMS, bundle_root=bundle, device="cuda")
+    on_cuda = in_runtime(Slow(1, 1, 1), "auto", {"raw": Form}, bundle_root=tmp_path, device="cuda")
     assert isinstance(on_cuda, FastestNetwork)
     assert list(on_cuda.others) == []

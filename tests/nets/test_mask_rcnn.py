@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,31 @@ def test_the_heads_answers_are_in_the_order_of_the_anchors() -> None:
     sides = (high - low)[:, 0]
     assert sorted(set(sides[regions.logits[0] < 1000].tolist())) == [8, 22, 60]  # the first anchor of each level
     assert sorted(set(sides[regions.logits[0] > 1000].tolist())) == [14, 36, 100]
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_an_export_looks_at_the_masks_of_all_places_or_of_those_with_a_score_and_gives_the_same(
+    fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, image, masks_of = tiny(2), torch.rand(2, 3, 64, 96), []
+    look = net.look
+
+    def counted(maps: Sequence[Tensor], boxes: Tensor, *, bins: int) -> Tensor:
+        masks_of.extend([boxes.shape[1]] if bins == 14 else [])
+        return look(maps, boxes, bins=bins)
+
+    monkeypatch.setattr(net, "look", counted)
+    with torch.no_grad():
+        all_scores = net(image).scores
+        net.faint = float(all_scores[all_scores > 0].median())  # which leaves some places out
+        expected = net(image)
+        net.exports_fixed = fixed
+        monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+        found = net(image)
+    assert 0 < masks_of[1] < 12
+    assert masks_of[2] == (12 if fixed else masks_of[1])
+    torch.testing.assert_close(found.masks, expected.masks)
+    torch.testing.assert_close(found.scores, expected.scores)
 
 
 @pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
