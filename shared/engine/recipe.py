@@ -151,5 +151,5 @@ def over_cases(
         with_start({"preprocessing": compose(*preprocessing)}),
         {"cases": cases, "report": report, "dataset": case_dataset()} | loader,
         with_start(inference) | {"handlers": [weights, "@report"], "evaluator": engine},
-        run("$@report.begin() and @evaluator.run()", "$@report.finish()"),
+        run("$@report.begin() and @evaluator.run()", "$@report.finish(@network)"),
     ]

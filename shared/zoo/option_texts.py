@@ -14,10 +14,11 @@ EVERY_TASK = {
     "bfloat16": "`False` computes in float32 also where bfloat16 is the faster: on GPUs, and processors with AMX",
     "num_workers": "processes that read images ahead",
     "device": "where the network runs: `cpu`, `cuda`, `cuda:1`",
-    "runtime": "`onnx` runs the network in onnxruntime, in float32; the first time exports it, in about a minute",
+    "runtime": "`onnx` (onnxruntime) or `openvino` runs the network, in float32, from a file that the first run exports"
+    " in about a minute; `auto` takes what is the fastest for the first image, and remembers it",
     "providers": "those of onnxruntime, in the order in which they are tried; none: those that suit the device",
     "onnx": "an ONNX file of these weights; default: beside the weights, exported first if missing or stale",
-    "engine_cache": "the folder for what TensorRT builds",
+    "engine_cache": "the folder for what TensorRT and OpenVINO build",
 }
 PAIR = {
     "moving": "the image that is moved, of a single pair",

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from shared.engine.drawing import COLOURS, LARGEST_PICTURE, new_figure
 from shared.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SMALLEST_PICTURE = 1280  # pixels on the longer side, so that a label can be read
 NAMED = 150  # boxes with their names: more of them would hide the picture
@@ -16,11 +19,11 @@ NAMED = 150  # boxes with their names: more of them would hide the picture
 def draw_boxes(
     path: str | Path,
     image: np.ndarray,
-    found: Tensor,
+    found: np.ndarray,
     *,
     class_names: Sequence[str],
     title: str = "",
-    reference: Tensor | None = None,
+    reference: "Tensor | None" = None,
 ) -> Path:
     """Draw `image` with boxes, their class and score, into a PNG.
 
@@ -46,7 +49,7 @@ def draw_boxes(
             axes.text(box[1] + 1 / scale, box[0] + 2 / scale, text, fontsize=7.5, va="top", bbox=frame, clip_on=True)
     for *box, label in [] if reference is None else reference.tolist():
         axes.add_patch(_rectangle(Rectangle, box, _colour(int(label)), "dotted"))
-    labels = found[:, 5].long().tolist()
+    labels = [int(label) for label in found[:, 5].tolist()]
     for index, name in enumerate(class_names):
         axes.plot([], [], color=_colour(index), linewidth=3, label=f"{name}: {labels.count(index)}")
     axes.set(xlim=(0, columns), ylim=(rows, 0))

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, as_array, summary_files
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.files import read_json, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.detection.metrics import NOTHING, coco_evaluation, coco_scores, confusion, precision_curves
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
+
+if TYPE_CHECKING:  # results are written without torch, too
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Detected:
 
     case: str
     image: ImageFile
-    objects: Tensor
+    objects: np.ndarray
     class_names: Sequence[str]
     threshold: float
 
@@ -48,10 +48,10 @@ class Detected:
 
     @property
     def labels(self) -> list[str]:
-        return [self.class_names[i] for i in self.objects[:, 5].long().tolist()]
+        return [self.class_names[int(i)] for i in self.objects[:, 5].tolist()]
 
     @property
-    def counted(self) -> Tensor:
+    def counted(self) -> np.ndarray:
         """The objects of a score of `threshold` or more."""
         return self.objects[self.objects[:, 4] >= self.threshold]
 
@@ -75,7 +75,7 @@ class Detected:
         text = json.dumps(content, indent=None) + "\n"
         write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
 
-    def draw(self, path: Path, *, title: str, reference: Tensor | None = None) -> Path:
+    def draw(self, path: Path, *, title: str, reference: "Tensor | None" = None) -> Path:
         self.image.refuse_as_target(path)
         values = self.image.values
         return draw_boxes(path, values, self.counted, class_names=self.class_names, title=title, reference=reference)
@@ -104,7 +104,7 @@ class DetectionTask:
         self.kept: dict[str, Compared] = {}
 
     def outcome(self, result: Result) -> Detected:
-        objects = result["pred"].cpu()
+        objects = as_array(result["pred"])
         return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.threshold)
 
 
@@ -155,8 +155,8 @@ class Compared:
     """The objects found in an image, and the true ones: (M, 5), corners and class."""
 
     image: Path
-    found: Tensor
-    true: Tensor
+    found: np.ndarray
+    true: "Tensor"
 
 
 class DetectionScorer(DetectionTask):
@@ -179,10 +179,14 @@ class DetectionScorer(DetectionTask):
         return None  # nothing is written of a case alone
 
     def process(self, result: Result) -> Figures:
+        import torch
+
+        from shared.tasks.detection.metrics import NOTHING, confusion  # imports torch
+
         detected, true = self.outcome(result), torch.as_tensor(result["label"]).cpu()
         true = true[true[:, 4] != NOTHING]
         self.kept[detected.case] = Compared(detected.image.path, detected.objects, true)
-        pairs = confusion([detected.counted], [true], len(self.class_names))
+        pairs = confusion([torch.as_tensor(detected.counted)], [true], len(self.class_names))
         figures: Figures = {}
         for index, name in enumerate(self.class_names):
             figures |= {f"{name}_true": int(pairs[index].sum()), f"{name}_found": int(pairs[:, index].sum())}
@@ -202,8 +206,12 @@ class DetectionScorer(DetectionTask):
         write_json(self.output_dir / "metrics.json", summary)
 
     def _score(self, done: Sequence[Row]) -> dict[str, object]:
+        import torch
+
+        from shared.tasks.detection.metrics import coco_evaluation, coco_scores, confusion, precision_curves
+
         results = [self.kept[row["case"]] for row in done]
-        found, true = [r.found for r in results], [r.true for r in results]
+        found, true = [torch.as_tensor(r.found) for r in results], [r.true for r in results]
         evaluation = coco_evaluation(found, true, self.class_names)
         scores = coco_scores(evaluation, self.class_names)
         sure = [f[f[:, 4] >= self.threshold] for f in found]

@@ -86,7 +86,7 @@ class Instances:
             "shared.tasks.instances.learner.MaskRCNNLearner", network="@initial_network", positives="@positives",
             negatives="@negatives",
         )  # fmt: skip
-        precision = component("shared.tasks.instances.metrics.MeanAP", output_transform=learning.PRED_AND_LABEL)
+        precision = component("shared.tasks.instances.mean_ap.MeanAP", output_transform=learning.PRED_AND_LABEL)
         options = self.training_options | self.tiling | learning.computing(compiled=False)
         return learning.training(
             description=self.descriptions["train"],

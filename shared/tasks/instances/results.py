@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.engine.cases import Figures, Result, Row
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, as_array
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -114,7 +114,7 @@ class InstanceWriter:
 
     def outcome(self, result: Result) -> FoundInstances:
         names = [self.class_names[index] for index in result["labels"].tolist()]
-        ids = result["pred"][0].cpu().numpy()
+        ids = as_array(result["pred"])[0]
         return FoundInstances(result["case"], result["files"]["image"], ids, result["scores"].tolist(), names)
 
     def process(self, result: Result) -> Figures:

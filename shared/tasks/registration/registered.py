@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from shared.engine.cases import Figures
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.spatial.frames import between

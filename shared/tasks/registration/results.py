@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from shared.engine.cases import Figures, summary_files
 from shared.engine.datasets import opened_files
+from shared.engine.outcomes import Figures, summary_files
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table

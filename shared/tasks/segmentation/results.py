@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, summary_files
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table

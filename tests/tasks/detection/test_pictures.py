@@ -24,7 +24,7 @@ def test_a_box_is_drawn_where_it_is_in_a_picture_of_readable_size(tmp_path: Path
     image[:, 0] = 0
     box = [0.25 * size[0], 0.5 * size[1], 0.75 * size[0], 0.75 * size[1]]
     found = torch.tensor([[*box, 0.87, 1]])
-    with Image.open(draw_boxes(tmp_path / "a.png", image, found, class_names=NAMES, title="case")) as file:
+    with Image.open(draw_boxes(tmp_path / "a.png", image, found.numpy(), class_names=NAMES, title="case")) as file:
         drawn = np.asarray(file.convert("RGB"))
     assert 480 <= max(drawn.shape[:2]) <= 1700
     if size[1] >= 640:
