@@ -100,9 +100,8 @@ def write_label(
     width, height = _width(text, size) + 4, round(1.25 * size) + 2
     left = round(place[0] - (width / 2 if anchor[0] == "m" else 0))
     top = round(place[1] - (height / 2 if anchor[1] == "m" else 0))
-    picture.paste(
-        Image.new("RGB", (width, height), ground), (left, top), Image.new("L", (width, height), round(255 * opacity))
-    )
+    veil = Image.new("L", (width, height), round(255 * opacity))
+    picture.paste(ground, (left, top), veil)
     ImageDraw.Draw(picture).text((left + width / 2, top + height / 2), text, fill=fill, font=_font(size), anchor="mm")
 
 
@@ -130,6 +129,7 @@ def _width(text: str, size: int) -> int:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which matplotlib brings along; it is found without importing that."""
     package = find_spec("matplotlib")
-    assert package and package.origin
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("matplotlib, whose letters pictures are labelled in, is not installed")
     fonts = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
     return ImageFont.truetype(str(fonts / "DejaVuSans.ttf"), size, layout_engine=ImageFont.Layout.BASIC)

@@ -127,6 +127,7 @@ class CaseCollector:
         self.outcome = self.task.outcome(result)
 
 
-def summary_files(worst: int) -> list[str]:
-    """What an evaluation writes besides its table: metrics, their picture, and those of the `worst` cases."""
-    return ["metrics.json", "scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
+def summary_files(worst: int, *, pictures: bool) -> list[str]:
+    """What an evaluation writes besides its table: metrics, and with `pictures` theirs and those of `worst` cases."""
+    drawn = ["scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
+    return ["metrics.json", *(drawn if pictures else [])]

@@ -27,7 +27,8 @@ def outlined(image: np.ndarray, ids: np.ndarray, *, within: tuple[int, int]) -> 
     within: sides between which that of the picture is, by repeating or leaving out pixels.
     """
     scale = np.clip(1.0, within[0] / max(ids.shape), within[1] / max(ids.shape))
-    rows, columns = (np.arange(max(1, round(scale * side))) * side // max(1, round(scale * side)) for side in ids.shape)
+    sides = [max(1, round(scale * side)) for side in ids.shape]
+    rows, columns = (np.arange(new) * old // new for new, old in zip(sides, ids.shape))
     image, ids = image[:3][:, rows[:, None], columns], ids[rows[:, None], columns]
     low, high = np.percentile(image, (0.2, 99.8))
     gray = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
@@ -48,12 +49,12 @@ def draw_sheet(path: str | Path, cases: Sequence[tuple[str, np.ndarray, np.ndarr
     """Draw cases side by side, what was found above the reference: (title, image, found, reference) of each."""
     columns = min(5, len(cases))
     lines = [cases[start : start + columns] for start in range(0, len(cases), columns)]
-    return save_picture(
-        path, stacked([side_by_side([_compared(*case) for case in line]) for line in lines], gap=MARGIN)
-    )
+    parts = [side_by_side([_compared(*case) for case in line]) for line in lines]
+    return save_picture(path, stacked(parts, gap=MARGIN))
 
 
 def _compared(title: str, image: np.ndarray, found: np.ndarray, reference: np.ndarray) -> Image.Image:
+    """A case of a sheet: what was found above the reference, each in a square."""
     parts = []
     for name, ids in ((title, found), ("reference", reference)):
         picture = Image.new("RGB", (SHEET_SIDE, SHEET_SIDE), "white")
