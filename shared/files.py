@@ -143,9 +143,9 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
 def read_grown_table(path: str | Path) -> list[dict[str, str]]:
     """The rows of a `GrowingTable`'s file but for a last one that a killed run wrote half; as `read_table`."""
     rows = read_table(path)
-    if rows and (None in rows[-1].values() or not read_text(Path(path)).endswith("\n")):
-        rows.pop()
-    return rows
+    text = read_text(Path(path)) if rows else ""
+    ended = text.endswith("\n") and text.count('"') % 2 == 0  # a line may also end within quotes
+    return rows if ended else rows[:-1]
 
 
 def is_visible(name: str) -> bool:

@@ -30,16 +30,24 @@ def draw_lines(
     picture: Image.Image, lines: Iterable[np.ndarray], colour: str, *, width: float = 2, dotted: bool = False
 ) -> None:
     """Draw lines into an RGB picture: each (N, 2), x and y in pixels. width: in pixels, by halves."""
-    mask = Image.new("L", (FINER * picture.width, FINER * picture.height))
-    draw, thickness = ImageDraw.Draw(mask), max(1, round(FINER * width))
+    lines, thickness = list(lines), max(1, round(FINER * width))
+    if not lines:
+        return
+    corners = np.concatenate(lines)
+    first = np.maximum(np.floor(corners.min(axis=0) - width), 0).astype(int)
+    last = np.minimum(np.ceil(corners.max(axis=0) + width), picture.size).astype(int)
+    if (first >= last).any():  # beside the picture
+        return
+    mask = Image.new("L", tuple((FINER * (last - first)).tolist()))
+    draw = ImageDraw.Draw(mask)
     for line in lines:
-        points = FINER * line
+        points = FINER * (line - first)
         if not dotted:
             draw.line(points.ravel().tolist(), fill=255, width=thickness)
             continue
         for x, y in _equally_spaced(points, GAP * thickness):
             draw.ellipse([x - thickness / 2, y - thickness / 2, x + thickness / 2, y + thickness / 2], fill=255)
-    picture.paste(colour, (0, 0), mask.reduce(FINER))
+    picture.paste(colour, (int(first[0]), int(first[1])), mask.reduce(FINER))
 
 
 def _equally_spaced(line: np.ndarray, step: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import ImageDraw
 from torch import Tensor
 
 from shared.engine.canvas import MARGIN, caption, legend, panel, save_picture, stacked, write_label
@@ -12,6 +13,7 @@ from shared.engine.outlines import draw_lines
 from shared.files import write_atomically
 
 SMALLEST_PICTURE = 1280  # pixels on the longer side, so that a label can be read
+LINE_WIDTH = 2  # pixels
 NARROWEST = 480  # pixels, so that a title can be read
 NAMED = 150  # boxes with their names: more of them would hide the picture
 
@@ -33,13 +35,15 @@ def draw_boxes(
     rows, columns = image.shape[1:]
     scale = np.clip(1, SMALLEST_PICTURE / max(rows, columns), LARGEST_PICTURE / max(rows, columns))
     picture = panel(as_picture(image), (max(1, round(columns * scale)), max(1, round(rows * scale))))
-    for index in range(len(class_names)):
-        draw_lines(picture, [scale * _around(b) for *b, _, label in found.tolist() if label == index], _colour(index))
+    draw = ImageDraw.Draw(picture)
+    for r1, c1, r2, c2, _, label in found.tolist():
+        corners = [round(scale * x) for x in (c1, r1, c2, r2)]
+        draw.rectangle(corners, outline=_colour(int(label)), width=LINE_WIDTH)
     for *box, score, label in found.tolist() if len(found) <= NAMED else []:
         text = f"{class_names[int(label)]} {score:.2f}"
         write_label(picture, (scale * box[1] + 1, scale * box[0] + 1), text, ground=_colour(int(label)))
     for *box, label in [] if reference is None else reference.tolist():
-        draw_lines(picture, [scale * _around(box)], _colour(int(label)), dotted=True)
+        draw_lines(picture, [scale * _around(box)], _colour(int(label)), width=LINE_WIDTH, dotted=True)
     labels = found[:, 5].long().tolist()
     entries = [(f"{name}: {labels.count(index)}", _colour(index)) for index, name in enumerate(class_names)]
     width = max(picture.width, NARROWEST)

@@ -51,7 +51,7 @@ def draw_registration(
     rows = []
     for cut in cuts_of(images["fixed"]):
         planes, maps = ({name: plane(array, cut) for name, array in arrays.items()} for arrays in (images, labels))
-        rows.append(_panels(planes, maps, grid_lines(displacement, cut), plane(determinant, cut)))
+        rows.append(panels_of(planes, maps, grid_lines(displacement, cut), plane(determinant, cut)))
     columns = [stacked([caption(name, COLUMN_WIDTH, size=12), *(row[name] for row in rows)], gap=4) for name in rows[0]]
     bars = stacked([caption("", BAR_WIDTH, size=12), *(_scale(row["log det J"].height) for row in rows)], gap=4)
     body = side_by_side([*columns, bars])
@@ -74,7 +74,7 @@ def draw_fused(
     return save_picture(path, stacked([caption(f"{title}\ngreen: fixed, magenta: moving", body.width), body]))
 
 
-def _panels(
+def panels_of(
     planes: Mapping[str, np.ndarray],
     labels: Mapping[str, np.ndarray],
     lines: Sequence[np.ndarray],

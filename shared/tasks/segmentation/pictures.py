@@ -16,7 +16,7 @@ from shared.engine.outlines import draw_lines, outlines_of
 # The patient's right is shown on the left, as radiologists look.
 PLANES = (("sagittal", 0, "PAIS"), ("coronal", 1, "RLIS"), ("axial", 2, "RLPA"))
 
-LINE_WIDTH = 2  # pixels; thinner where the picture is thinned out, and with it what the lines go round
+LINE_WIDTH, THIN_LINE = 2, 1.5  # pixels; thin where the picture is thinned out, and with it what they go round
 PANEL_HEIGHT = 400  # pixels, of a plane of a volume
 SMALLEST_PICTURE = 800  # pixels on the longer side of a 2D image, so that a line does not hide what it goes round
 NARROWEST = 480  # pixels, so that a title can be read
@@ -61,7 +61,7 @@ def draw_overlay(
     low, high = np.percentile(image, (0.5, 99.5))
     image = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
     views = _planes(image[0], maps, affine) if volume else [View(_as_picture(image), maps)]
-    panels = [_drawn(view, _size(view, volume=volume), LINE_WIDTH / step) for view in views]
+    panels = [_drawn(view, _size(view, volume=volume), LINE_WIDTH if step == 1 else THIN_LINE) for view in views]
     body = side_by_side(panels, gap=2 * MARGIN)
     width = max(body.width, NARROWEST)
     names = side_by_side([caption(view.name, p.width) for view, p in zip(views, panels)], gap=2 * MARGIN)
