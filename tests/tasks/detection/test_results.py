@@ -78,7 +78,7 @@ def test_two_processes_give_the_files_of_one(make: Any, tmp_path: Path) -> None:
 
 
 def test_without_pictures_none_are_drawn_and_none_are_missed(tmp_path: Path) -> None:
-    options = {"class_names": NAMES, "threshold": 0.4}
+    options: dict[str, Any] = {"class_names": NAMES, "threshold": 0.4}
     plain, drawing = (DetectionWriter(tmp_path / "out", **options, pictures=drawn) for drawn in (False, True))
     figures = plain.process(result_of(tmp_path, "a"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == plain.targets("a") == ["a.json"]
