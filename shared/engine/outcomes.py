@@ -59,6 +59,7 @@ def result_of(engine: Any) -> dict[str, Any]:
     return {**added, **engine.state.batch[0], **output}
 
 
-def summary_files(worst: int) -> list[str]:
-    """What an evaluation writes besides its table: metrics, their picture, and those of the `worst` cases."""
-    return ["metrics.json", "scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
+def summary_files(worst: int, *, pictures: bool) -> list[str]:
+    """What an evaluation writes besides its table: metrics, and with `pictures` theirs and those of `worst` cases."""
+    drawn = ["scores.png", *(f"worst_{rank}.png" for rank in range(1, worst + 1))]
+    return ["metrics.json", *(drawn if pictures else [])]

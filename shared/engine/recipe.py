@@ -21,6 +21,7 @@ CODE_PATH = (
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 MODEL = "$@bundle_root + '/models/model.pt'"
 ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by other programs, without `initialize`
+DRAWING = {"pictures": True}  # an option of inference and evaluation
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
 SPLIT_BY = {"fraction": "@validation_fraction", "seed": "@seed"}

@@ -12,7 +12,7 @@ from shared.engine.outcomes import CaseTask, Figures, Result, Row, result_of
 from shared.engine.processes import in_first_process, is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.errors import InputError, input_error_behind, unforeseen
-from shared.files import GrowingTable, read_table, write_table
+from shared.files import GrowingTable, read_grown_table, write_table
 from shared.images.cases import Case, Survey
 from shared.images.passed import PassedOver
 from shared.outputs import MANIFEST, Outputs, digest_of
@@ -60,7 +60,7 @@ class CaseReport:
         self.started = 0.0
         self.begun = False
         self.growing = GrowingTable(self.path, COLUMNS)
-        former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
+        former = {row["case"]: row for row in read_grown_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
         self.former: dict[str, Figures] = {n: dict(r) for n, r in former.items() if keep and n not in names}
         if resume:
@@ -144,10 +144,8 @@ class CaseReport:
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, figures, status=status)
         if is_first_process():
-            if not self.growing.rows:
-                for row in [*self.former.values(), *list(self.rows.values())[:-1]]:
-                    self.growing.add(row)
-            self.growing.add(self.rows[result["case"]])
+            earlier = [] if self.growing.rows else [*self.former.values(), *list(self.rows.values())[:-1]]
+            self.growing.add(*earlier, self.rows[result["case"]])
 
     def _note(self, case: str, seconds: float | str, figures: Figures, *, status: str = "ok") -> None:
         self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": "", **figures}

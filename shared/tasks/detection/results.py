@@ -59,8 +59,8 @@ class Detected:
         """How many objects of each class are counted, and how many for one of another."""
         return counts_of(self.labels, self.scores, self.class_names, self.threshold)
 
-    def save(self, folder: str | Path) -> None:
-        """Write `<case>.json` with all objects, and the overlay of those counted."""
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write `<case>.json` with all objects, and with `pictures` the overlay of those counted."""
         rows, columns = self.image.shape
         content = {
             "image": self.image.path.name,
@@ -71,7 +71,8 @@ class Detected:
             "scores": self.scores,
             "counted": (self.objects[:, 4] >= self.threshold).tolist(),
         }
-        self.draw(overlay_path(folder, self.case), title=self.case)
+        if pictures:
+            self.draw(overlay_path(folder, self.case), title=self.case)
         text = json.dumps(content, indent=None) + "\n"
         write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -94,13 +95,17 @@ def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Seque
 class DetectionTask:
     """What a result becomes, with the classes of the bundle.
 
-    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`.
+    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`. pictures: whether any
+    are drawn.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float) -> None:
+    def __init__(
+        self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float, pictures: bool = True
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.threshold = threshold
+        self.pictures = pictures
         self.kept: dict[str, Compared] = {}
 
     def outcome(self, result: Result) -> Detected:
@@ -118,11 +123,12 @@ class DetectionWriter(DetectionTask):
     summaries = ("detections.json",)
 
     def targets(self, case: str) -> list[str]:
-        return [f"{case}.json", f"overlays/{case}.png"]
+        return [f"{case}.json", *([f"overlays/{case}.png"] if self.pictures else [])]
 
     def finished(self, case: Case) -> Figures | None:
         path = self._file(case["case"])
-        if not (path.is_file() and overlay_path(self.output_dir, case["case"]).is_file()):
+        drawn = not self.pictures or overlay_path(self.output_dir, case["case"]).is_file()
+        if not (path.is_file() and drawn):
             return None
         try:
             content = read_json(path)
@@ -132,7 +138,7 @@ class DetectionWriter(DetectionTask):
 
     def process(self, result: Result) -> Figures:
         detected = self.outcome(result)
-        detected.save(self.output_dir)
+        detected.save(self.output_dir, pictures=self.pictures)
         return detected.figures()
 
     def conclude(self, rows: Sequence[Row]) -> None:
@@ -170,7 +176,7 @@ class DetectionScorer(DetectionTask):
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
-        self.summaries = summary_files(worst)
+        self.summaries = summary_files(worst, pictures=self.pictures)
 
     def targets(self, case: str) -> list[str]:
         return []
@@ -218,11 +224,12 @@ class DetectionScorer(DetectionTask):
         pairs = confusion(sure, true, len(self.class_names))
         counts = {name: [(row[f"{name}_true"], row[f"{name}_found"]) for row in done] for name in self.class_names}
         errors = {name: summarise([abs(a - b) for a, b in of_class]) for name, of_class in counts.items()}
-        draw_detection_scores(
-            self.output_dir / "scores.png", curves=precision_curves(evaluation, self.class_names), pairs=pairs,
-            counts=counts, class_names=self.class_names,
-        )  # fmt: skip
-        self._draw_worst(done)
+        if self.pictures:
+            curves = precision_curves(evaluation, self.class_names)
+            draw_detection_scores(
+                self.output_dir / "scores.png", curves=curves, pairs=pairs, counts=counts, class_names=self.class_names
+            )
+            self._draw_worst(done)
         print(format_table([{"metric": name, "value": value} for name, value in scores.items()], ["metric", "value"]))
         print(f"\ncounting error by image, of objects of a score of {self.threshold:g} or more")
         print(format_table([{"class": n, **e} for n, e in errors.items()], ["class", *STATISTICS]), "\n")
