@@ -25,7 +25,7 @@ def accepted(
     channel: object = "",
     pixdim: Sequence[float] | float | None = None,
 ) -> np.ndarray:
-    """The values (channels, *S), float32, that a bundle takes of a file: see `ReadCased` for what is refused."""
+    """The values (channels, *S) that a bundle takes of a file, in its type: see `ReadCased` for what is refused."""
     check_dimensions(file, spatial_dims)
     check_resampled(file, pixdim)
     values = matched_channels(file, channels, channel)
@@ -66,7 +66,7 @@ def check_values(values: np.ndarray, path: str | Path) -> None:
     """Refuse an image (C, *S) without voxels, with NaN or Inf, or constant in all its channels."""
     if not values.size:
         raise InputError(path, expected="an image with voxels", got=f"none {values.shape[1:]}", fix="check the export")
-    unusable = int((~np.isfinite(values)).sum())
+    unusable = 0 if values.dtype == np.uint8 else int((~np.isfinite(values)).sum())
     if unusable:
         raise InputError(
             path, expected="finite intensities", got=f"{unusable} NaN or Inf", fix="replace them, for instance by 0"
@@ -122,5 +122,5 @@ def _matched_colours(image: np.ndarray, file: ImageFile, channels: int, *, by_na
             )  # fmt: skip
         return image
     if len(image) == 3 and channels == 1:
-        image = np.tensordot(np.array([LUMINANCE], dtype=image.dtype), image, axes=1)
+        image = np.tensordot(np.array([LUMINANCE], dtype=np.float32), image, axes=1)
     return image.repeat(channels, axis=0) if len(image) == 1 else image

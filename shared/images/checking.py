@@ -24,6 +24,7 @@ class ReadCased(MapTransform):
     raster images are converted between gray and colour. channel: which channels are taken of the file's (see
     `match_channels`); where a sample has "files", they hold these alone afterwards. pixdim: the spacing, in mm along
     the axes of RAS, to which they are resampled later, if at all; that grid must fit into memory (see `check_grid`).
+    in_bytes: large pictures may be uint8 (see `read_image`), for transforms that take these.
     Raises InputError otherwise.
     """
 
@@ -35,6 +36,7 @@ class ReadCased(MapTransform):
         channels: int = 1,
         channel: object = "",
         pixdim: Sequence[float] | float | None = None,
+        in_bytes: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -42,11 +44,12 @@ class ReadCased(MapTransform):
         self.channels = channels
         self.channel = channel
         self.pixdim = pixdim
+        self.in_bytes = in_bytes
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key])
+            file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key], in_bytes=self.in_bytes)
             values = accepted(
                 file, spatial_dims=self.spatial_dims, channels=self.channels, channel=self.channel, pixdim=self.pixdim
             )

@@ -31,9 +31,9 @@ class NiftiGrid:
 class ImageFile:
     """The content of an image file or DICOM series, as `read_image` gives it.
 
-    values: (C, *S), float32, or int32 of ids (see `read_ids`); S = (x, y[, z]) of a volume and (rows, columns) of a
-    raster image. affine: (4, 4), voxels to mm, RAS; the identity for a raster image. nifti: where the file is NIfTI,
-    the grid on which results are written.
+    values: (C, *S), float32, int32 of ids or uint8 (see `read_ids`, `read_image`); S = (x, y[, z]) of a volume and
+    (rows, columns) of a raster image. affine: (4, 4), voxels to mm, RAS; the identity for a raster image. nifti: where
+    the file is NIfTI, the grid on which results are written.
     channels: what they are, as far as the file says so; without them one is gray and three are colours.
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """An image (C, *S) at another `size`, one length an axis of S: linear between the centres of pixels.
+    """An image (C, *S) at another `size`, float32, one length an axis of S: linear between the centres of pixels.
 
     Where it is made smaller a pixel is the mean of those that it covers, weighted by a triangle, so that nothing
     aliases. The same as torch's `interpolate`, bilinear with `antialias`.
@@ -14,7 +14,7 @@ def resized(image: np.ndarray, size: Sequence[int]) -> np.ndarray:
     for axis, (before, after) in enumerate(zip(image.shape[1:], size), start=1):
         if before != after:
             image = np.moveaxis(np.tensordot(shares(before, after), image, axes=(1, axis)), 0, axis)
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(image, dtype=np.float32)
 
 
 def shares(before: int, after: int) -> np.ndarray:

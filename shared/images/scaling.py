@@ -1,10 +1,12 @@
 """Bringing the intensities of pictures of any depth to one range."""
 
 import numpy as np
+import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from shared.images.ranges import within_extremes
+from shared.images.ranges import scaled, within_extremes
 from shared.samples import Sample
 
 
@@ -22,6 +24,7 @@ class ScaleByRanged(MapTransform):
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            low, high = within_extremes(np.asarray(out[key]), self.percentiles, self.margin)
-            out[key] = out[key].sub(low).div_(high - low).clamp_(0, 1)
+            values = np.asarray(out[key])
+            low, high = within_extremes(values, self.percentiles, self.margin)
+            out[key] = MetaTensor(torch.from_numpy(scaled(values, low, high)), meta=out[key].meta)
         return out

@@ -79,11 +79,11 @@ def kept_once(found: np.ndarray, size: Sequence[int], *, min_score: float, overl
 
     A row is its corners (row1, column1, row2, column2) within the image, its score and its class; an object that is of
     two classes has two rows. min_score: below it nothing is kept. overlap: the IoU above which the surer of two boxes
-    of a class stays. most: rows kept.
+    of a class stays. most: rows kept, or N where tiles have given more.
     """
     classes, places = np.nonzero(found[4:] >= min_score)
     boxes = found[:4].T[places]
     boxes = np.minimum(boxes.clip(min=0), np.tile(size, 2).astype(boxes.dtype))
     scores = found[4:][classes, places]
-    kept = surest(boxes, scores, classes, overlap=overlap, most=most)
+    kept = surest(boxes, scores, classes, overlap=overlap, most=max(most, found.shape[1]))
     return np.concatenate([boxes, scores[:, None], classes[:, None].astype(boxes.dtype)], axis=1)[kept]

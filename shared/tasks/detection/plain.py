@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.images.accepting import accepted
 from shared.images.file import ImageFile
-from shared.images.ranges import within_extremes
+from shared.images.ranges import scaled, within_extremes
 from shared.tasks.detection.letterbox import Letterbox, kept_once
 from shared.tasks.detection.results import DetectionWriter
 
@@ -28,8 +28,7 @@ def find(
     "pred". Raises InputError where the image cannot be used.
     """
     values = accepted(file, spatial_dims=2, channels=config["channels"], channel=config["channel"])
-    low, high = within_extremes(values)
-    image = ((values - low) / (high - low)).clip(0, 1)
+    image = scaled(values, *within_extremes(values))
     letterbox = Letterbox(
         input_size=config["input_size"], tile_size=config["tile_size"], largest_whole=config["largest_whole"],
         overlap=config["tile_overlap"], most=config["most"],

@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.images.accepting import accepted
 from shared.images.file import ImageFile
-from shared.images.ranges import within_percentiles
+from shared.images.ranges import scaled, within_percentiles
 from shared.tasks.instances.results import InstanceWriter
 from shared.tasks.instances.tiling import Tiling
 
@@ -34,7 +34,7 @@ def find(
     values = accepted(file, spatial_dims=2, channels=config["channels"], channel=config["channel"])
     scaling = config["preprocessing"]["transforms"][-1]
     low, high = within_percentiles(values, (scaling["lower"], scaling["upper"]))
-    image = ((values - low) * (2 / (high - low)) - 1).clip(-1, 1)
+    image = scaled(values, low, high, onto=(-1, 1))
     ids, pieces = Tiling(**{name: config[name] for name in TILING})(image, run)
     scores = np.array([piece.score for piece in pieces], dtype=np.float32)
     return {"pred": ids[None], "scores": scores, "labels": np.array([piece.label for piece in pieces], dtype=int)}

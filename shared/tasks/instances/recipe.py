@@ -10,6 +10,7 @@ from shared.engine.recipe import Config, Part, component, compose, function
 READ = component(
     "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
 )
+READ_SLIDES = {**READ, "in_bytes": True}  # where nothing is trained
 READ_INSTANCES = component("shared.tasks.instances.transforms.ReadInstancesd", keys="label", image_key="image")
 NUMBERED = compose(component("shared.tasks.instances.transforms.InstanceMapd", keys="pred"))
 
@@ -46,8 +47,9 @@ class Instances:
         written = self._task("Writer", class_names="@class_names", formats="@formats")
         options = {"formats": [], "resume": False} | common.DRAWING
         return self._over_cases(
-            "inference", options, common.paths("outputs"), [READ], common.found("raster"), common.writing(written)
-        )
+            "inference", options, common.paths("outputs"), [READ_SLIDES], common.found("raster"),
+            common.writing(written),
+        )  # fmt: skip
 
     def _evaluate(self) -> Config:
         cases = component(
@@ -58,8 +60,9 @@ class Instances:
         places = common.paths("outputs/evaluation", groups="$str(@dataset_dir) + '/index.csv'")
         report = common.scoring(self._task("Scorer", groups="@groups"))
         return self._over_cases(
-            "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, places, [READ, READ_INSTANCES], cases, report
-        )
+            "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, places, [READ_SLIDES, READ_INSTANCES], cases,
+            report,
+        )  # fmt: skip
 
     def _over_cases(
         self, name: str, options: Part, places: Part, reading: Sequence[Part], cases: Part, report: Part

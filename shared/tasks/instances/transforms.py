@@ -14,7 +14,7 @@ from skimage.measure import label as connected_parts
 from torch import Tensor
 
 from shared.errors import InputError
-from shared.images.ranges import within_percentiles
+from shared.images.ranges import scaled, within_percentiles
 from shared.images.reading import read_image
 from shared.samples import Sample
 from shared.tasks.instances.cases import draw_ids, is_drawn
@@ -66,8 +66,9 @@ class ScaleByPercentilesd(MapTransform):
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            low, high = within_percentiles(np.asarray(out[key]), self.percentiles, most=self.most)
-            out[key] = out[key].sub(low).mul_(2 / (high - low)).sub_(1).clamp_(-1, 1)
+            values = np.asarray(out[key])
+            low, high = within_percentiles(values, self.percentiles, most=self.most)
+            out[key] = MetaTensor(torch.from_numpy(scaled(values, low, high, onto=(-1, 1))), meta=out[key].meta)
         return out
 
 
