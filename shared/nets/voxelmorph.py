@@ -1,6 +1,6 @@
 """VoxelMorph: a U-Net that takes two images and gives how to move one onto the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 from shared.nets.unet import UNet
-from shared.spatial.warping import integrate, resize_displacement, warp
+from shared.spatial.warping import integrate, resize_displacement
 
 
 class VoxelMorph(nn.Module):
@@ -45,7 +45,7 @@ class VoxelMorph(nn.Module):
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
-        self.warp = warp  # what the integration samples by; exports may put another there
+        self.warp: Callable[..., Tensor] | None = None  # what the integration samples by instead of `sample`
         options: dict[str, Any] = {"norm": norm, "act": act}
         self.guide = None
         if guide_filters:

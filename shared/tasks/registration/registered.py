@@ -84,7 +84,7 @@ class Registered:
 
     @cached_property
     def displacement(self) -> np.ndarray:
-        """(D, *S), in voxels of the fixed image, in the patient."""
+        """(D, *S), float32, in voxels of the fixed image, in the patient."""
         return displacement_from_itk(self.motion)
 
     @cached_property
@@ -127,7 +127,7 @@ class Registered:
         displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled.
         """
         length = np.linalg.norm(sitk.GetArrayFromImage(self.motion), axis=-1).mean()
-        figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.displacement)[None])}
+        figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.determinant))}
         figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
         return {name: round(value, DIGITS) for name, value in figures.items()}
 
