@@ -3,6 +3,8 @@
 Places are in grid units: -1 and 1 are the centres of the first and the last voxel, and x, the last axis, comes first.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,7 +20,7 @@ def sample(values: Tensor, places: Tensor, *, mode: str = "linear", padding: str
     torch shares out a batch over its threads, but not a volume; on a processor a single one is therefore sampled as a
     batch of slabs, each of a part of the places.
     """
-    options = {"mode": MODES[mode], "padding_mode": padding, "align_corners": True}
+    options: dict[str, Any] = {"mode": MODES[mode], "padding_mode": padding, "align_corners": True}
     slabs = _slabs(places)
     if slabs == 1:
         return F.grid_sample(values, places.movedim(1, -1), **options)

@@ -47,11 +47,14 @@ class Optimisation:
             "warp": function("shared.tasks.registration.onnx_forms.Warp"),
             "gather": function("shared.tasks.registration.onnx_forms.Warp", gather=True),
         }
+        network = component(  # without options of onnxruntime: a warp alone never runs there in place of the whole
+            "shared.export.runtime.in_runtime", network=ON_DEVICE, runtime="@runtime", forms="@onnx_forms"
+        )
         return self._over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
-            places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
-            network=self._methods() | common.in_runtime(ON_DEVICE, forms),
+            options=PAIR | {"resume": False, "pictures": True} | self._registering() | {"runtime": "torch"},
+            places=common.paths("outputs", weights=common.MODEL),
+            network=self._methods() | {"onnx_forms": forms, "network": network},
             cases=FOUND_PAIRS,
             report=WRITING,
         )
