@@ -21,8 +21,8 @@ class VoxelMorph(nn.Module):
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
     guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
     convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
-    Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and when called InputError
-    for images too small for its levels.
+    Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and, when it is called,
+    InputError for images that are too small for its levels.
     Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
     Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
     """

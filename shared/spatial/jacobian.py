@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+PLANES_A_SLAB = 8
+
 
 def jacobian_determinant(displacement: Tensor) -> Tensor:
     """det J of x ↦ x + displacement(x), (B, *S) for (B, D, *S) in voxels, D 2 or 3; space is folded where it is ≤ 0.
@@ -25,3 +27,15 @@ def _columns_of_jacobian(displacement: Tensor) -> list[Tensor]:
     for axis, column in enumerate(columns):
         column[:, axis] += 1
     return columns
+
+
+def determinant_by_slabs(displacement: Tensor) -> Tensor:
+    """What `jacobian_determinant` gives, some planes at a time: of a large volume in a fraction of the memory."""
+    size = displacement.shape[2]
+    slabs = []
+    for start in range(0, size, PLANES_A_SLAB):
+        stop = min(start + PLANES_A_SLAB, size)
+        first, last = max(start - 1, 0), min(stop + 1, size)  # with the neighbours that central differences need
+        slab = jacobian_determinant(displacement[:, :, first:last])
+        slabs.append(slab[:, start - first : stop - first])
+    return torch.cat(slabs, dim=1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from shared.spatial.jacobian import jacobian_determinant
+from shared.spatial.jacobian import determinant_by_slabs, jacobian_determinant
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -34,3 +34,14 @@ def test_a_fold_is_negative_and_a_still_field_is_1() -> None:
 def test_an_axis_of_one_voxel_has_no_derivative() -> None:
     with pytest.raises(ValueError, match="two voxels"):
         jacobian_determinant(torch.zeros(1, 2, 1, 8))
+
+
+@pytest.mark.parametrize("size", [(2, 5), (8, 5), (9, 5), (17, 4, 6)])
+def test_slabs_have_the_determinants_of_the_whole(size: tuple[int, ...]) -> None:
+    field = torch.as_tensor(np.random.default_rng(0).normal(size=(1, len(size), *size)))
+    assert torch.equal(determinant_by_slabs(field), jacobian_determinant(field))
+
+
+def test_one_plane_along_the_axis_of_the_slabs_is_refused_too() -> None:
+    with pytest.raises(ValueError, match="two voxels"):
+        determinant_by_slabs(torch.zeros(1, 2, 1, 8))

@@ -8,6 +8,7 @@ from shared.engine import recipe as common
 from shared.engine.recipe import Config, Part, component, function
 from shared.tasks.registration.recipe import (
     FOUND_PAIRS,
+    MEMORY,
     ON_CPU,
     PAIR,
     SCORING,
@@ -52,9 +53,10 @@ class Optimisation:
         )
         return self._over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | {"runtime": "torch"},
+            options=PAIR | {"resume": False, "pictures": True} | self._registering() | MEMORY | {"runtime": "torch"},
             places=common.paths("outputs", weights=common.MODEL),
             network=self._methods() | {"onnx_forms": forms, "network": network},
+            preprocessing=reading_pairs(memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
         )
@@ -66,6 +68,7 @@ class Optimisation:
             options=split_with_labels(self.label_suffix) | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network=self._methods() | {"network": ON_DEVICE},
+            preprocessing=reading_pairs(),
             cases=SELECTED_PAIRS,
             report=SCORING,
         )
@@ -85,7 +88,6 @@ class Optimisation:
         prepared = function("shared.tasks.registration.inferer.prepare_registered")
         return common.over_cases(
             **groups,
-            preprocessing=reading_pairs(),
             inference=inference,
             weights_of=self.weights_of,
             evaluator={"network": "$torch.nn.Identity()", "prepare_batch": prepared},

@@ -22,7 +22,7 @@ from shared.spatial.itk import (
     transform_of,
     write_field,
 )
-from shared.spatial.jacobian import jacobian_determinant
+from shared.spatial.jacobian import determinant_by_slabs
 from shared.tasks.registration.ids import as_small_as_holds, ids_of_fixed, ids_on
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
@@ -90,7 +90,7 @@ class Registered:
     @cached_property
     def determinant(self) -> np.ndarray:
         """det J, (*S)."""
-        return jacobian_determinant(torch.as_tensor(self.displacement)[None])[0].numpy()
+        return determinant_by_slabs(torch.as_tensor(self.displacement)[None])[0].numpy()
 
     @cached_property
     def images(self) -> dict[str, np.ndarray]:
