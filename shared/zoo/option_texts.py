@@ -28,6 +28,7 @@ PAIR = {
     "fixed_label": "the label map of the fixed image; with both, Dice is in `summary.csv`",
     "affine": "`centre`, `rigid` or `affine` aligns the images first; that becomes part of the field",
     "pixdim": "the spacing, in mm, at which a pair is registered; the field has the fixed image's size",
+    "memory_limit": "GiB of memory; a pair that would take more is refused before anything is computed",
     "refine_steps": "steps, such as 50, from the network's field on, on the pair at hand",
     "refine_learning_rate": "of these steps, in voxels",
     "refine_anchor": "how strongly refinement is held near the network's field",
