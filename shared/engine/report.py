@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from shared.engine.expectation import Expectation, size_on_disk
 from shared.engine.outcomes import CaseTask, Figures, Result, Row, result_of
 from shared.engine.processes import in_first_process, is_first_process, merged, own_share
 from shared.engine.tables import format_table
@@ -59,6 +60,7 @@ class CaseReport:
         self.rows: dict[str, Figures] = {}
         self.started = 0.0
         self.begun = False
+        self.expectation = Expectation([])
         self.growing = GrowingTable(self.path, COLUMNS)
         former = {row["case"]: row for row in read_grown_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
@@ -74,6 +76,7 @@ class CaseReport:
         """
         in_first_process(self._claim)
         self.begun = True
+        self.expectation = Expectation([size_on_disk(files_of(case)) for case in self.pending])
         return bool(self.pending)
 
     def attach(self, engine: "Engine") -> None:
@@ -144,6 +147,9 @@ class CaseReport:
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, figures, status=status)
         if is_first_process():
+            expected = self.expectation.after_case(seconds)
+            if expected:
+                tqdm.write(expected)
             earlier = [] if self.growing.rows else [*self.former.values(), *list(self.rows.values())[:-1]]
             self.growing.add(*earlier, self.rows[result["case"]])
 
