@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import time
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -83,6 +84,7 @@ def peer_of(subject: Subject, network: str) -> networks.Peer:
 def written(network: nn.Module, images: Sequence[Tensor], path: Path) -> Path:
     """An ONNX file of the network for images of these sizes, written where there is none."""
     if not path.is_file():
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision
         with contextlib.redirect_stdout(io.StringIO()):
             torch.onnx.export(
                 network.cpu(), tuple(images), str(path), opset_version=OPSET, dynamo=True, external_data=False,
