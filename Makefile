@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
+.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -47,8 +47,12 @@ format: setup  ## Format the code and mend what the linter can
 bench: setup  ## Measure the bundle B=name beside its peers, as ratios, in one run: time, rate, memory, start-up
 	$(RUN) -W ignore scripts/bench.py $(B) $(ARGS)
 
-benchmarks: setup  ## Minutes: measure every bundle so, and write docs/benchmarks.md
-	$(RUN) -W ignore scripts/bench.py --report docs $(ARGS)
+# --skip and --only leave out or choose among start, latency, throughput, commands and volume.
+benchmarks: setup  ## 12 minutes: measure every bundle so, and whole commands, for docs/benchmarks.md; ARGS="--skip commands"
+	$(RUN) -W ignore scripts/bench.py --report docs --without torch.compile --seconds 4 --limit 90 --cases 12 $(ARGS)
+
+bench-gpu: setup  ## 8 minutes on a GPU: the same there; without one it is tried on the processor, into dist/
+	PYTHON=$(RUN) scripts/bench_gpu.sh $(ARGS)
 
 # Without D the report goes into the bundle's docs; a study of one's own data stays in --output_dir.
 STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)

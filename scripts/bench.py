@@ -1,27 +1,32 @@
-"""Time bundles beside what a user would pick instead, each on its first sample: latency, throughput, memory, start-up.
+"""Time bundles beside what a user would pick instead, each on its first sample, and whole commands as they are typed.
 
 Rounds alternate between the methods, so that whatever else the machine does meets all of them alike; compare ratios.
 """
 
 import argparse
 import datetime
-import platform
 import shlex
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from monai_bundle_zoo import ROOT
-from shared.benchmarks.bundles import PARTS, Effort, Measured, measure
-from shared.benchmarks.report import described, notes_on, table_rows, write_report
+from shared.benchmarks.bundles import PARTS, Effort, measure
+from shared.benchmarks.commands import measure_commands
+from shared.benchmarks.machine import described, kind_of, versions
+from shared.benchmarks.report import write_report
+from shared.benchmarks.tables import Measured, Table, with_ratios
+from shared.benchmarks.volumes import FULL_SIZE, measure_volume
 from shared.engine.tables import format_table
 from shared.errors import InputError, report_input_errors_in_one_line
 
-PACKAGES = ("torch", "monai", "onnxruntime", "SimpleITK", "scikit-image")
+SECTIONS = (*PARTS, "commands", "volume")
+OF_VOLUMES = "brain_mr_nodeo_registration"
 
 
 def all_bundles() -> dict[str, Path]:
@@ -37,23 +42,38 @@ def chosen(names: list[str]) -> list[Path]:
     return [known[name] for name in names or known]
 
 
-def processor(device: str, threads: int) -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    gpu = f"{torch.cuda.get_device_name()}, " if device == "cuda" else ""
-    return f"{gpu}{model}, {threads} threads, {platform.system()}"
+def tables_of(bundle: Path, arguments: argparse.Namespace) -> list[Table]:
+    """What is measured of a bundle, each in a fresh process, so that none starts with what another left."""
+    parts = [part for part in arguments.only if part not in arguments.skip]
+    effort = Effort(parts, arguments.rounds, arguments.seconds, arguments.limit)
+    tables = []
+    if set(parts) & set(PARTS):
+        options = {name: getattr(arguments, name) for name in ("device", "threads", "without", "onnx")}
+        tables.append(in_fresh_process(measure, bundle, effort, **options))
+    if "commands" in parts:
+        options = {name: getattr(arguments, name) for name in ("cases", "threads", "limit")}
+        tables.append(in_fresh_process(measure_commands, bundle, **options))
+    if "volume" in parts and bundle.name == OF_VOLUMES:
+        options = {"size": arguments.volume, "device": arguments.device, "threads": arguments.threads}
+        tables.append(in_fresh_process(measure_volume, bundle, **options))
+    for table in tables:
+        show(bundle.name, table)
+    return tables
 
 
-def show(measured: Measured) -> None:
-    rows = table_rows(measured)
+def in_fresh_process(do: Callable[..., Table], *arguments: object, **options: object) -> Table:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(do, *arguments, **options).result()
+
+
+def show(bundle: str, table: Table) -> None:
+    rows = with_ratios(table.rows)
     whole = [{k: round(v) if isinstance(v, float) and v >= 1000 else v for k, v in row.items()} for row in rows]
-    print(f"\n{measured.bundle}: {described(measured)}\n{format_table(whole, list(rows[0]))}")
-    print(*(f"– {line}" for line in notes_on(measured)), sep="\n", flush=True)
+    print(f"\n{bundle}: {table.caption}\n{format_table(whole, list(rows[0]))}")
+    print(*(f"- {note}" for note in table.notes), sep="\n", flush=True)
 
 
-def main() -> None:
-    report_input_errors_in_one_line()
+def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundles", nargs="*", help="names of folders in bundles/; all if left out")
     parser.add_argument("--rounds", type=int, default=15, help="at most")
@@ -61,28 +81,30 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300, help="seconds to a first result, compiling included")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, help="start is start-up and memory")
+    parser.add_argument("--only", nargs="+", default=SECTIONS, choices=SECTIONS, help="start is start-up and memory")
+    parser.add_argument("--skip", nargs="+", default=[], choices=SECTIONS, help="leave these out")
     parser.add_argument("--without", nargs="+", default=[], metavar="WORDS", help="leave out methods called so")
+    parser.add_argument("--cases", type=int, default=16, help="that whole commands run over")
+    parser.add_argument("--volume", type=int, nargs=3, default=FULL_SIZE, help="size of the pair of volumes, in voxels")
     parser.add_argument("--onnx", default="", help="an ONNX file of the bundle's weights in place of models/model.onnx")
-    parser.add_argument("--report", type=Path, help="a folder to write benchmarks.md and benchmarks.png to")
-    arguments = parser.parse_args()
-    effort = Effort(arguments.only, arguments.rounds, arguments.seconds, arguments.limit)
-    options = {name: getattr(arguments, name) for name in ("device", "threads", "without", "onnx")}
-    done = []
-    for bundle in chosen(arguments.bundles):
-        # Each in a fresh process, so that none starts with what was compiled or allocated for another.
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            done.append(pool.submit(measure, bundle, effort, **options).result())
-        show(done[-1])
+    parser.add_argument("--report", type=Path, help="a folder whose benchmarks.md is to have the figures, and a plot")
+    return parser.parse_args()
+
+
+def main() -> None:
+    report_input_errors_in_one_line()
+    arguments, begun = read_arguments(), time.monotonic()
+    done = [Measured(bundle.name, tables_of(bundle, arguments)) for bundle in chosen(arguments.bundles)]
+    run = {
+        "command": f"python scripts/bench.py {shlex.join(sys.argv[1:])}",
+        "date": f"{datetime.date.today():%-d %B %Y}",
+        "minutes": f"{(time.monotonic() - begun) / 60:.1f}",
+        "machine": described(arguments.device, arguments.threads),
+        "versions": versions(),
+    }
+    print(f"\n{run['minutes']} min on {run['machine']}")
     if arguments.report:
-        arguments_given = shlex.join(sys.argv[1:])
-        run = {
-            "command": f"python scripts/bench.py {arguments_given}",
-            "date": f"{datetime.date.today():%-d %B %Y}",
-            "machine": processor(arguments.device, arguments.threads),
-            "versions": ", ".join(f"{name} {version(name)}" for name in PACKAGES),
-        }
-        print(write_report(arguments.report, done, run))
+        print(write_report(arguments.report, kind_of(arguments.device), done, run))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class OpenBundle:
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root
         self.options = dict(options)
-        self._running: dict[str, tuple[Any, Any]] = {}  # by options
+        self._parsers: dict[str, ConfigParser] = {}  # by options
 
     def predict(
         self,
@@ -76,11 +76,24 @@ class OpenBundle:
             raise known from None
         return collector.outcome
 
+    def part(self, name: str, **options: Any) -> Any:
+        """A part of inference.json, such as its "network" or "inferer": the one that `predict` uses with such options.
+
+        The weights are loaded by the first `predict`.
+        """
+        return self._parser(options).get_parsed_content(name)
+
     def _started(self, options: Mapping[str, Any]) -> tuple[Any, Any]:
-        """The collector and the evaluator of inference.json with these options, made when first asked for."""
+        """The collector and the evaluator of inference.json with these options."""
+        collector, evaluator = (self.part(name, **options) for name in ("report", "evaluator"))
+        evaluator.logger.setLevel(logging.CRITICAL)  # what goes wrong is raised
+        return collector, evaluator
+
+    def _parser(self, options: Mapping[str, Any]) -> ConfigParser:
+        """What makes the parts of inference.json with these options, each when it is first asked for."""
         options = {**self.options, **options}
         key = repr(sorted(options.items()))
-        if key not in self._running:
+        if key not in self._parsers:
             path = self.root / CONFIG
             task = ConfigParser.load_config_file(path)["report"]["task"]
             collector = {"_target_": "shared.engine.cases.CaseCollector", "task": task}
@@ -88,10 +101,8 @@ class OpenBundle:
                 config_file=str(path), workflow_type="infer", logging_file=None, bundle_root=str(self.root),
                 report=collector, **options,
             )  # fmt: skip
-            collector, evaluator = (workflow.parser.get_parsed_content(part) for part in ("report", "evaluator"))
-            evaluator.logger.setLevel(logging.CRITICAL)  # what goes wrong is raised
-            self._running[key] = (collector, evaluator)
-        return self._running[key]
+            self._parsers[key] = workflow.parser
+        return self._parsers[key]
 
 
 def image_of(image: Image) -> str | ImageFile:

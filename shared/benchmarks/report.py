@@ -1,41 +1,21 @@
-"""Benchmarks as tables and as a picture."""
+"""Benchmarks as a document: a section a kind of machine, of which a run replaces its own."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from shared.benchmarks.bundles import Measured, Row
+from shared.benchmarks.machine import KINDS
+from shared.benchmarks.plot import draw_ratios
+from shared.benchmarks.tables import Measured, Row, Table, with_ratios
 from shared.benchmarks.tensors import BATCH
 from shared.files import write_atomically
-from shared.studies.pictures import COLOURS
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+FILE = "benchmarks.md"
+HEAD = f"""# Benchmarks
 
-
-class Figure(NamedTuple):
-    """A column of the table, and that of its ratio to the first row's, if it has one."""
-
-    key: str
-    title: str
-    ratio: str = ""
-
-
-FIGURES = (
-    Figure("median_ms", "median ms", "× time"),
-    Figure("min_ms", "min ms"),
-    Figure("images_per_s", "images/s", "× rate"),
-    Figure("peak_mib", "peak MiB", "× memory"),
-    Figure("device_mib", "GPU MiB", "× GPU"),
-    Figure("start_s", "start-up s", "× start-up"),
-)
-REPORT = f"""# Benchmarks
-
-Made by `{{command}}` on {{date}}: {{machine}}; {{versions}}.
-
-Each ratio is to the bundle as it is shipped, its table's first row, measured in the same run: above 1 is slower for
-× time and × start-up, faster for × rate, and more for × memory. Compare ratios, not milliseconds, between machines.
+Figures of different kinds of machine are different tables: a section each, which `make benchmarks` on such a machine
+replaces. Each ratio is to the bundle as it is shipped, its table's first row, measured in the same run: above 1 is
+slower for × time, × first and × start-up, faster for × rate, and more for × memory. Compare ratios, not milliseconds,
+between machines.
 
 - **median ms, min ms**: from one image in memory to its result, by the bundle's inferer (a detector: with suppression).
   Peers that are networks run by themselves, without what would come before and after them, with the weights that they
@@ -43,91 +23,61 @@ Each ratio is to the bundle as it is shipped, its table's first row, measured in
 - **images/s**: the network alone on a batch of {BATCH} of what it sees of that image; medians of rounds likewise.
 - **peak MiB, start-up s**: each method once, in a process of its own: the highest resident memory, and the time from
   the start of the interpreter to the first result, imports and reading weights included; of torch.compile also
-  compiling, with nothing compiled before. Exporting for onnxruntime is done before. The process that compiles starts
-  others, whose memory is not counted.
-- **float32** is there where the bundle is shipped in bfloat16, which peers are not, and onnxruntime's file is not.
-
-![How long each method takes for one image, in shares of the bundle's own time](benchmarks.png)
+  compiling, with nothing compiled before. Exports, and what OpenVINO compiles once and keeps, are done before. The
+  process that compiles starts others, whose memory is not counted.
+- **as shipped** is fused, and in bfloat16 where the bundle says so and the processor multiplies matrices in it (AMX);
+  one row has the other precision. **best in torch** is a peer treated the same: its convolutions by oneDNN, fused,
+  in the layout and precision that a short trial found the fastest, which a line below the table names.
+- **whole commands**: `python -m monai.bundle run` and others as a user types them, on the bundle's samples again and
+  again: first result s from the start to the files of the first case, cases/s after it (several processes: after the
+  first of each), CPU s of all processes, peak MiB of the largest. Each runs once.
 """
+NO_GPU = "No figures yet: `bash scripts/bench_gpu.sh`, on a machine with a GPU, writes them here within 8 minutes."
+RUN = "Made by `{command}` on {date} in {minutes} min: {machine}; {versions}."
 
 
-def table_rows(measured: Measured) -> list[Row]:
-    """A row a method with what was measured and its ratios to the first; None where there is none."""
-    first = measured.rows[0]
-    present = [figure for figure in FIGURES if any(figure.key in row for row in measured.rows)]
-    rows: list[Row] = []
-    for row in measured.rows:
-        cells: Row = {"method": row["method"]}
-        for key, title, ratio in present:
-            cells[title] = row.get(key)
-            if ratio:
-                cells[ratio] = row[key] / first[key] if key in row and key in first else None
-        rows.append(cells)
-    return rows
+def write_report(folder: str | Path, kind: str, bundles: Sequence[Measured], run: Mapping[str, str]) -> Path:
+    """Write to `folder` benchmarks.md, with what it has of other kinds, and benchmarks_<kind>.png of methods timed.
+
+    kind: of `KINDS`. run: its "command", "date", "minutes", "machine", "versions".
+    """
+    path = Path(folder) / FILE
+    sections = {**_sections(path), KINDS[kind]: _section(Path(folder) / f"benchmarks_{kind}.png", bundles, run)}
+    sections = {KINDS["gpu"]: NO_GPU, **sections}
+    ordered = [f"## {title}\n\n{sections[title].strip()}\n" for title in KINDS.values() if title in sections]
+    text = "\n".join([HEAD, *ordered])
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def described(measured: Measured) -> str:
-    """What was measured, in a line."""
-    rounds = " and ".join(f"{count} rounds of {part}" for part, count in measured.rounds.items())
-    return f"Input {' × '.join(map(str, measured.image))}{'; ' if rounds else ''}{rounds}."
+def _sections(path: Path) -> dict[str, str]:
+    """The text below each of the document's headings of kinds."""
+    if not path.is_file():
+        return {}
+    parts = path.read_text(encoding="utf-8").split("\n## ")[1:]
+    by_title = {title: text for title, _, text in (part.partition("\n") for part in parts)}
+    return {title: text for title, text in by_title.items() if title in KINDS.values()}
 
 
-def notes_on(measured: Measured) -> Iterator[str]:
-    """A line for each method that has no figures, or no throughput, with the reason."""
-    return (f"{name}: {reason}" for name, reason in measured.reasons.items())
+def _section(picture: Path, bundles: Sequence[Measured], run: Mapping[str, str]) -> str:
+    timed = {bundle: rows for bundle, tables in bundles for rows in _timed_rows(tables)}
+    parts = [RUN.format(**run)]
+    if timed:
+        draw_ratios(picture, timed)
+        parts.append(f"![How long each method takes for one image, × the bundle's own time]({picture.name})")
+    for bundle, tables in bundles:
+        parts += [f"### {bundle}", *(block for table in tables for block in _blocks(table))]
+    return "\n\n".join(parts)
 
 
-def write_report(folder: str | Path, bundles: Sequence[Measured], run: Mapping[str, str]) -> Path:
-    """Write benchmarks.md and benchmarks.png to `folder`; run: its "command", "date", "machine", "versions"."""
-    draw_ratios(Path(folder) / "benchmarks.png", bundles)
-    parts = [REPORT.format(**run)]
-    for measured in bundles:
-        notes = "\n".join(f"- – {line}" for line in notes_on(measured))
-        parts.append(f"## {measured.bundle}\n\n{described(measured)}\n\n{_markdown(table_rows(measured))}\n")
-        parts += [f"{notes}\n"] if notes else []
-    text = "\n".join(parts)
-    return write_atomically(
-        Path(folder) / "benchmarks.md", lambda temporary: temporary.write_text(text, encoding="utf-8")
-    )
+def _timed_rows(tables: Sequence[Table]) -> Iterator[list[Row]]:
+    return (table.rows for table in tables if any("median_ms" in row for row in table.rows))
 
 
-def draw_ratios(path: str | Path, bundles: Sequence[Measured]) -> Path:
-    """Draw a panel a bundle into a PNG: a bar a method, its time for one image as a ratio to what is shipped."""
-    from matplotlib.figure import Figure as Canvas  # 0.5 s to import, needed for pictures alone
-
-    columns = min(2, len(bundles))
-    lines = math.ceil(len(bundles) / columns)
-    most = max(len(measured.rows) for measured in bundles)
-    figure = Canvas(figsize=(7 * columns, (0.34 * most + 0.9) * lines + 0.4), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True).ravel()
-    for axes, measured in zip(panels, bundles):
-        _draw_panel(axes, measured)
-    for axes in panels[len(bundles) :]:
-        axes.set_axis_off()
-    figure.suptitle("time for one image, × what is shipped: blue ours, orange peers; left of the line is faster")
-    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
-
-
-def _draw_panel(axes: "Axes", measured: Measured) -> None:
-    ratios = {row["method"]: row.get("× time") for row in table_rows(measured)}
-    shown = [ratio or 1.0 for ratio in ratios.values()]
-    ours = [name.startswith("ours") for name in ratios]
-    axes.barh(range(len(ratios)), [r - 1 for r in shown], left=1, color=[COLOURS[0 if o else 5] for o in ours])
-    for place, ratio in enumerate(ratios.values()):
-        text = "–" if ratio is None else f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
-        axes.annotate(
-            text, (max(ratio or 1, 1), place), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )  # fmt: skip
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_xscale("log")
-    axes.margins(x=0.12)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
-    axes.tick_params(axis="x", labelbottom=True)
-    axes.set_yticks(range(len(ratios)), list(ratios), fontsize=8)
-    axes.invert_yaxis()
-    axes.set_title(measured.bundle, fontsize=10)
-    axes.grid(axis="x", alpha=0.3)
+def _blocks(table: Table) -> Iterator[str]:
+    yield table.caption
+    yield _markdown(with_ratios(table.rows))
+    if table.notes:
+        yield "\n".join(f"- {note}" for note in table.notes)
 
 
 def _markdown(rows: Sequence[Row]) -> str:

@@ -22,6 +22,19 @@ def repeat(image: Tensor) -> Tensor:
     return image.repeat(BATCH, *[1] * (image.ndim - 1))
 
 
+def memory_format(dims: int, channels_last: bool) -> torch.memory_format:
+    """Of images of `dims` axes, (B, C, *S)."""
+    if not channels_last:
+        return torch.contiguous_format
+    return torch.channels_last if dims == 4 else torch.channels_last_3d
+
+
+def settle(device: str) -> None:
+    """Wait until a GPU has done what it was asked for."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def without_gradients(single: Callable[..., object], batch: Callable[..., object] | None = None) -> Runs:
     no_grad = torch.no_grad()
     return Runs(no_grad(single), batch and no_grad(batch))

@@ -1,6 +1,7 @@
 """Measuring: alternating rounds, limits, failures that are reported, processes of their own."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,8 +109,17 @@ def test_a_limit_is_told_as_such_even_where_a_library_wraps_it() -> None:
 def test_of_methods_that_fail_in_a_part_the_others_have_figures_and_they_a_reason(subject: Subject) -> None:
     subject.image = np.zeros((1, 1, 4, 4), np.float32)
     methods = [method("failing"), method("dying"), method("allocating", mib=1)]
-    measured = measure_methods(methods, subject, Effort(("start",)))
-    *failed, last = measured.rows
+    table = measure_methods(methods, subject, Effort(("start",)))
+    *failed, last = table.rows
     assert failed == [{"method": "failing"}, {"method": "dying"}]
     assert {"peak_mib", "start_s"} <= set(last)
-    assert measured.reasons == {"failing": "ValueError: the reason", "dying": "exit code 3"}
+    assert table.notes == ["failing: ValueError: the reason", "dying: exit code 3"]
+
+
+def test_start_up_is_measured_of_the_methods_that_ask_for_it(subject: Subject) -> None:
+    subject.image = np.zeros((1, 1, 4, 4), np.float32)
+    methods = [method("allocating", mib=1), replace(method("failing"), starts=False)]
+    table = measure_methods(methods, subject, Effort(("start",)))
+    assert "start_s" in table.rows[0]
+    assert table.rows[1] == {"method": "failing"}
+    assert table.notes == []  # it was not even begun

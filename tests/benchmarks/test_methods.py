@@ -2,17 +2,19 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from shared.benchmarks.catalogue import methods_of
 from shared.benchmarks.classical import watershed
-from shared.benchmarks.methods import Method, Subject, methods_of
-from shared.benchmarks.ours import InPrecision, Watched, in_onnxruntime, in_torch, open_bundle
+from shared.benchmarks.methods import Method, Subject
+from shared.benchmarks.ours import first_image, in_other_runtime, in_torch, opened
 from shared.benchmarks.tensors import BATCH, repeat
 from shared.engine.inferers import computes_in_bfloat16
 from shared.errors import InputError
@@ -20,16 +22,24 @@ from shared.errors import InputError
 BUNDLES = sorted((Path(__file__).parents[2] / "bundles").glob("*/"))
 
 
+def kept(kept_in: list[object], network: object) -> object:
+    """`network`, which is noted."""
+    kept_in.append(network)
+    return network
+
+
 def subject_of(bundle: Path, folder: Path) -> Subject:
     file = folder / "image.npy"
-    np.save(file, open_bundle(bundle).dataset[0]["image"].numpy()[None].astype(np.float32))
+    np.save(file, first_image(bundle))
     return Subject(str(bundle), str(file), "cpu", 1)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
-def test_every_bundle_has_methods_that_survive_json_and_name_functions(bundle: Path) -> None:
-    methods = methods_of(bundle, "cuda")
+def test_every_bundle_has_methods_that_survive_json_and_name_functions(bundle: Path, device: str) -> None:
+    methods = methods_of(bundle, device)
     assert methods[0].name == "ours, as shipped"
+    assert methods[0].starts
     assert len({method.name for method in methods}) == len(methods)
     assert any(not method.name.startswith("ours") for method in methods)
     for method in methods:
@@ -42,66 +52,63 @@ def test_the_rows_of_a_gpu_are_there_only_with_one(root: Path) -> None:
     bundle = root / "bundles" / "blood_cell_yolo_detection"
     on_cpu, on_cuda = ({method.name for method in methods_of(bundle, device)} for device in ("cpu", "cuda"))
     rows = ("bfloat16", "float32, channels last", "CUDA graph", "onnxruntime, CUDA", "onnxruntime, TensorRT")
-    assert {f"ours, {row}" for row in rows} <= on_cuda - on_cpu
+    assert {f"ours, {row}" for row in rows} <= on_cuda
+    assert {"ours, not fused", "ours, onnxruntime, CPU", "ours, OpenVINO"} <= on_cpu - on_cuda
+    assert not {f"ours, {row}" for row in rows[1:]} & on_cpu
+
+
+def test_a_peer_that_is_a_network_has_every_runtime_that_the_bundle_has(root: Path) -> None:
+    for device in ("cpu", "cuda"):
+        names = [method.name for method in methods_of(root / "bundles" / "hippocampus_mr_segmentation", device)]
+        runtimes = {name.removeprefix("ours, ") for name in names if "onnxruntime" in name or "OpenVINO" in name}
+        ours = {text for text in runtimes if not text.startswith("MONAI")}
+        assert ours
+        assert {f"MONAI BasicUNet, {text}" for text in {*ours, "best in torch"}} <= set(names)
 
 
 def test_what_is_timed_is_what_the_bundle_computes(root: Path, tmp_path: Path) -> None:
     subject = subject_of(root / "bundles" / "brain_mr_voxelmorph_registration", tmp_path)
-    workflow = open_bundle(subject.bundle, device="cpu", bfloat16=False)
-    network, inferer = (workflow.parser.get_parsed_content(name) for name in ("network", "inferer"))
+    bundle = opened(subject.bundle, device="cpu", bfloat16=False)
+    network, inferer = bundle.part("network"), bundle.part("inferer")
     network.load_state_dict(torch.load(Path(subject.bundle) / "models" / "model.pt", weights_only=True))
     with torch.no_grad():
         expected = inferer(torch.from_numpy(subject.image), network.eval())
-    runs = in_torch(subject, bfloat16=False)
+    runs = in_torch(subject, bfloat16=False, fuse=False)
     assert torch.equal(runs.single(), expected)  # type: ignore[arg-type]
     assert runs.batch is not None
     batch = runs.batch()
     assert isinstance(batch, Tensor)
     assert batch.shape == (BATCH, *expected.shape[1:])
-    # Convolutions of another batch may sum in another order; displacements are up to tens of voxels.
+    # Convolutions of another batch sum in another order; displacements are up to tens of voxels.
     torch.testing.assert_close(batch, expected.expand_as(batch), rtol=0, atol=1e-3)
 
 
+def test_the_network_is_timed_fused_unless_that_is_not_wanted(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of(root / "bundles" / "brain_mr_voxelmorph_registration", tmp_path)
+    asked: list[object] = []
+    monkeypatch.setattr("shared.benchmarks.ours.fused", partial(kept, asked))
+    in_torch(subject, fuse=False)
+    assert not asked
+    in_torch(subject)
+    assert len(asked) == 1
+
+
 def test_an_optimisation_has_no_row_in_onnxruntime(root: Path, tmp_path: Path) -> None:
-    subject = subject_of(root / "bundles" / "brain_mr_nodeo_registration", tmp_path)
+    bundle = root / "bundles" / "brain_mr_nodeo_registration"
+    assert not [method for method in methods_of(bundle, "cpu") if "onnx" in method.name]
     with pytest.raises(InputError, match="optimisation by gradients"):
-        in_onnxruntime(subject, provider="CPUExecutionProvider")
-
-
-@pytest.mark.parametrize("lower", [True, False])
-def test_a_precision_holds_whatever_it_is_called_under(lower: bool) -> None:
-    computed: list[torch.dtype] = []
-
-    class Convolving(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Conv2d(1, 2, 3)
-
-        def forward(self, image: Tensor) -> Tensor:
-            out: Tensor = self.layer(image)
-            computed.append(out.dtype)
-            return out
-
-    network = InPrecision(Convolving(), lower)
-    with torch.autocast("cpu", torch.bfloat16, enabled=not lower):
-        assert network(torch.ones(1, 1, 8, 8)).dtype == torch.float32
-    assert computed == [torch.bfloat16 if lower else torch.float32]
-
-
-def test_a_watched_network_remembers_the_first_image_and_autocast() -> None:
-    network = Watched(lambda image: image + 1)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert network(torch.zeros(1, 1, 2)).sum() == 2
-    network(torch.ones(1, 1, 2))
-    (image,) = network.images
-    assert image.sum() == 0
-    assert network.bfloat16
+        in_other_runtime(subject_of(bundle, tmp_path), runtime="onnx")
 
 
 def test_shipped_in_bfloat16_is_timed_so(root: Path, tmp_path: Path) -> None:
     subject = subject_of(root / "bundles" / "brain_mr_voxelmorph_registration", tmp_path)
     shipped, exact = (in_torch(subject, **options).single() for options in ({}, {"bfloat16": False}))  # type: ignore[arg-type]
-    assert torch.equal(shipped, exact) != computes_in_bfloat16(torch.device("cpu"))  # type: ignore[arg-type]
+    lower = computes_in_bfloat16(torch.device("cpu"))
+    assert torch.equal(shipped, exact) != lower  # type: ignore[arg-type]
+    names = [method.name for method in methods_of(Path(subject.bundle), "cpu")]
+    assert ("ours, float32" in names, "ours, bfloat16" in names) == (lower, not lower)  # the other precision
 
 
 def test_images_are_repeated() -> None:
