@@ -3,7 +3,7 @@
 import contextlib
 import io
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,18 @@ def open_bundle(bundle: str | Path, **overrides: Any) -> ConfigWorkflow:
 
 
 def in_torch(
-    subject: Subject, *, bfloat16: bool | None = None, channels_last: bool | None = None, wrapped: str = "eager"
+    subject: Subject,
+    *,
+    bfloat16: bool | None = None,
+    channels_last: bool | None = None,
+    wrapped: str = "eager",
+    overrides: Mapping[str, Any] | None = None,
 ) -> Runs:
     """The bundle in torch: in bfloat16 or float32, in a memory format, and as one of `WRAPS`; None is as shipped.
 
-    Raises InputError for an optimisation as another than eager.
+    overrides: options of its inference.json. Raises InputError for an optimisation as another than eager.
     """
-    workflow = open_bundle(subject.bundle, device=subject.device)
+    workflow = open_bundle(subject.bundle, device=subject.device, **(overrides or {}))
     network = _trained(workflow)
     if wrapped != "eager" and next(network.parameters(), None) is None:
         raise InputError(wrapped, expected="a network", got="an optimisation of each pair", fix="it is not tried")

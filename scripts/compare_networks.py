@@ -1,0 +1,129 @@
+"""Find the networks that no other beats on both score and time, for a bundle that segments.
+
+Trains each network by the bundle's train.json from scratch, all for the same epochs, scores it by evaluate.json on the
+validation split, and times it as inference.json runs it. What is done is not done again, but for the timing, so a study
+that was stopped goes on where it was. The report covers each bundle that was compared in the same --output_dir.
+Any option of train.json may be given besides, such as --batch_size 8.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from monai_bundle_zoo import ROOT
+from shared.benchmarks.measuring import alternate, built
+from shared.benchmarks.methods import Method, Subject
+from shared.benchmarks.ours import open_bundle
+from shared.errors import InputError, report_input_errors_in_one_line
+from shared.files import read_json, write_json
+from shared.studies.candidates import Candidate
+from shared.studies.networks import candidates
+from shared.studies.pareto import Compared, Point, write_report
+from shared.studies.running import options_of
+
+PRECISIONS = {"float32": False, "bfloat16": True}
+THREADS = (1, 2)
+
+
+def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate]:
+    """Raises InputError for a bundle or a network that is not known."""
+    if not bundle.name.endswith("_segmentation") or not (bundle / "configs" / "inference.json").is_file():
+        raise InputError(bundle.name, expected="a bundle that segments", got="none", fix="correct the name")
+    known = candidates(read_json(bundle / "configs" / "inference.json")["network_def"].get("spatial_dims", 0))
+    for name in arguments.networks or []:
+        if name not in known:
+            raise InputError("--networks", expected=", ".join(known), got=name, fix="correct the name")
+    folder = arguments.output_dir.resolve() / bundle.name
+    return [
+        Candidate(
+            name, known[name], bundle / "configs", folder / name.replace(" ", "_"), arguments.dataset_dir.resolve(),
+            arguments.threads, arguments.options,
+        )
+        for name in arguments.networks or known
+    ]  # fmt: skip
+
+
+def as_run(candidate: Candidate, bfloat16: bool) -> Method:
+    """What is timed: the network as the bundle runs it."""
+    overrides = {"network_def": candidate.network_def, "weights": str(candidate.weights)}
+    return Method(candidate.name, "shared.benchmarks.ours.in_torch", {"bfloat16": bfloat16, "overrides": overrides})
+
+
+def timings(found: list[Candidate], bundle: Path, image: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Network -> what was measured -> ms, the least of rounds that alternate, since whatever else runs only adds.
+
+    Of one thread it is the processor's time.
+    """
+    figures: dict[str, dict[str, float]] = {candidate.name: {} for candidate in found}
+    for precision, bfloat16 in PRECISIONS.items():
+        for threads in THREADS:
+            subject = Subject(str(bundle), str(image), threads=threads)
+            runs = {c.name: built(as_run(c, bfloat16), subject).single for c in found}
+            clock = time.process_time if threads == 1 else time.perf_counter
+            for name, seconds in alternate(runs, rounds=rounds, seconds=60, clock=clock).items():
+                figures[name][f"{precision}, {threads} thread{'s' * (threads > 1)}"] = 1000 * min(seconds)
+    return figures
+
+
+def cost(candidate: Candidate, bundle: Path, image: Path) -> tuple[float, int]:
+    """GFLOP of the image, in which a multiplication and an addition are two, and the number of parameters."""
+    network: nn.Module = open_bundle(bundle, network_def=candidate.network_def).network_def.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.from_numpy(np.load(image)))
+    return counter.get_total_flops() / 1e9, sum(p.numel() for p in network.parameters())
+
+
+def compare(bundle: Path, arguments: argparse.Namespace) -> Compared:
+    found = candidates_of(bundle, arguments)
+    for candidate in tqdm(found, unit="network", desc="training"):
+        candidate.train(arguments.max_epochs)
+    scores = {c.name: c.scores() for c in tqdm(found, unit="network", desc="scoring")}
+    image = arguments.output_dir / bundle.name / "image.npy"
+    np.save(image, open_bundle(bundle).dataset[0]["image"].numpy()[None].astype(np.float32))
+    ms = timings(found, bundle, image, arguments.rounds)
+    points = [Point(c.name, scores[c.name], ms[c.name], *cost(c, bundle, image)) for c in found]
+    command = f"python scripts/compare_networks.py {shlex.join(sys.argv[1:])}"
+    size = np.load(image).shape[2:]
+    return Compared(bundle.name, found[0].key_metric(), arguments.max_epochs, size, points, command)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("bundle", help="the name of a folder in bundles/")
+    parser.add_argument("--dataset_dir", type=Path, required=True, help="as train.json takes it")
+    parser.add_argument("--output_dir", type=Path, default=Path("outputs/networks"))
+    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
+    parser.add_argument("--networks", nargs="+", help="some of them; the first is what the others are compared with")
+    parser.add_argument("--max_epochs", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=15, help="of timing, at most")
+    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
+    arguments, rest = parser.parse_known_args()
+    arguments.options = dict(options_of(rest))
+    return arguments
+
+
+def main() -> None:
+    report_input_errors_in_one_line()
+    arguments = parse()
+    compared = compare(ROOT / "bundles" / arguments.bundle, arguments)
+    output_dir: Path = arguments.output_dir
+    write_json(output_dir / compared.bundle / "compared.json", asdict(compared))
+    done = [Compared.read(path) for path in sorted(output_dir.glob("*/compared.json"))]
+    for folder in {output_dir, arguments.docs_dir or output_dir}:
+        text = write_report(folder, done)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
