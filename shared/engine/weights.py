@@ -31,7 +31,8 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
         check_sums(path)
         state = torch.load(path, map_location=device, weights_only=True)
         check_finite(state)
-        state = {name: value.to(network.state_dict().get(name, value).dtype) for name, value in state.items()}
+        wanted = network.state_dict()
+        state = {name: value.to(wanted.get(name, value).dtype) for name, value in state.items()}
         if not partial:
             network.load_state_dict(state)
             return network

@@ -11,7 +11,7 @@ EVERY_TASK = {
     "channels": "the channels of an image as the network takes it",
     "channel": "which channels of a file are taken: `2`, `3,2,1` (from 1), `red`, or a name that OME or ImageJ gives",
     "weights": "the file of weights, such as the `model.pt` of a training",
-    "bfloat16": "`False` computes in float32 also where the processor has instructions for bfloat16",
+    "bfloat16": "`False` computes in float32 also where bfloat16 is the faster: on GPUs, and processors with AMX",
     "num_workers": "processes that read images ahead",
     "device": "where the network runs: `cpu`, `cuda`, `cuda:1`",
     "runtime": "`onnx` runs the network in onnxruntime, in float32; the first time exports it, in about a minute",
