@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from shared.layers.onednn import convolve_by_onednn
 from shared.layers.padding import pad_to_multiple
 from shared.nets.unet import crop
 
@@ -14,7 +15,7 @@ class AnySize(nn.Module):
 
     def __init__(self, network: nn.Module, *, multiple: int) -> None:
         super().__init__()
-        self.network = network
+        self.network = convolve_by_onednn(network)
         self.multiple = multiple
 
     def forward(self, x: Tensor) -> Tensor:
