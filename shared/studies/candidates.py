@@ -8,12 +8,10 @@ from typing import Any
 from shared.files import read_json, read_table
 from shared.studies.running import run_config
 
-VALIDATIONS = 4  # of a training
-
 
 @dataclass
 class Candidate:
-    """A network in a folder of its own. What is done there is not done again.
+    """A network in a folder of its own, trained for all of its epochs. What is done there is not done again.
 
     network_def: as a bundle's configs take it. configs: their folder. options: others of train.json, of which
     evaluate.json gets those that it has.
@@ -29,12 +27,12 @@ class Candidate:
 
     @property
     def weights(self) -> Path:
-        """Of the best validated epoch."""
+        """After the last epoch, the only one that is validated, so that none was chosen by its score."""
         return self.folder / "model.pt"
 
     def train(self, epochs: int) -> None:
         if len(read_table(self.folder / "metrics.csv")) < epochs:
-            more = {"max_epochs": epochs, "val_interval": -(-epochs // VALIDATIONS), "resume": True}
+            more = {"max_epochs": epochs, "val_interval": epochs, "resume": True}
             self._run("train", self.folder, {**self.options, **more})
 
     def key_metric(self) -> str:

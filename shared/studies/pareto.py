@@ -16,8 +16,9 @@ REPORT = """# Networks by score and time
 
 Which network should a bundle have: one that no other beats on both score and time. Every network was trained by its
 bundle's `train.json` from scratch, with the same seed, on the same images in the same order, and is scored by
-`evaluate.json` on the bundle's validation split, by the weights of its best validated epoch. The budgets are short, so
-compare scores with each other and not with the card's. Made by `make compare-networks`.
+`evaluate.json` on the bundle's validation split, by the running average of the weights after the last epoch, so that no
+epoch was chosen by its score. The budgets are short: compare scores with each other and not with the card's. Made by
+`make compare-networks`.
 
 ![Score against time of each network]({picture})
 
