@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ignite.engine import Engine, Events
 from monai.engines import SupervisedEvaluator
 
+from shared.engine.fusing import FusedNetwork
 from shared.engine.weights import load_weights
 from shared.errors import input_error_behind, unforeseen
 from shared.images.cases import Case
@@ -55,9 +56,15 @@ class CaseEvaluator(SupervisedEvaluator):
     """A SupervisedEvaluator that leaves out the network for cases which carry an "error" (see `CaseDataset`).
 
     A case that the network, or what comes after it, cannot do carries one from then on.
+    What runs over the cases is a fused copy of the network, with the weights that it has when the run starts.
 
     state.network_seconds: what the network alone took for a case. state.files: its "files", which are not collated.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fused_network = FusedNetwork(self.network)
+        self.add_event_handler(Events.STARTED, self.fused_network.update)  # after the handler that loads the weights
 
     def _iteration(self, engine: Any, batchdata: dict[str, Any]) -> Any:
         if "error" in batchdata:
@@ -65,7 +72,7 @@ class CaseEvaluator(SupervisedEvaluator):
         engine.state.files = batchdata.pop("files", {})
         started = time.perf_counter()
         try:
-            output = super()._iteration(engine, batchdata)
+            output = self._run_fused(engine, batchdata)
         except Exception as error:  # in the network, or after it
             known = input_error_behind(error)
             if str(known).startswith("--"):  # an option, which is wrong for every case
@@ -74,6 +81,13 @@ class CaseEvaluator(SupervisedEvaluator):
             return [{"case": case, "error": known or unforeseen(case, error)}]
         engine.state.network_seconds = round(time.perf_counter() - started, 4)
         return output
+
+    def _run_fused(self, engine: Any, batchdata: dict[str, Any]) -> Any:
+        network, self.network = self.network, self.fused_network.copy
+        try:
+            return super()._iteration(engine, batchdata)
+        finally:
+            self.network = network
 
 
 class WeightsLoader:

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,17 @@ class Task:
         self.concluded.append([row["case"] for row in rows])
 
 
+class Calling(nn.Module):
+    """A network that is a function."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.function(image)
+
+
 class Double(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +96,7 @@ def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = (), f
     CaseEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_case, num_workers=workers),
-        network=forward or Double(),
+        network=Calling(forward) if forward else Double(),
         postprocessing=Compose([Lambdad("pred", lambda pred: pred + 0)]),
         val_handlers=[*handlers, report],
     ).run()
