@@ -30,8 +30,13 @@ from shared.studies.networks import candidates
 from shared.studies.pareto import Compared, Point, write_report
 from shared.studies.running import options_of
 
-PRECISIONS = {"float32": False, "bfloat16": True}
-THREADS = (1, 2)
+# What is timed -> threads, and how `in_torch` prepares the network.
+WAYS: dict[str, tuple[int, dict[str, object]]] = {
+    "1 thread": (1, {"bfloat16": False}),
+    "norms not folded": (1, {"bfloat16": False, "wrapped": "not fused"}),
+    "bfloat16": (1, {"bfloat16": True}),
+    "2 threads": (2, {"bfloat16": False}),
+}
 
 
 def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate]:
@@ -52,25 +57,24 @@ def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate
     ]  # fmt: skip
 
 
-def as_run(candidate: Candidate, bfloat16: bool) -> Method:
+def as_run(candidate: Candidate, **how: object) -> Method:
     """What is timed: the network as the bundle runs it."""
     overrides = {"network_def": candidate.network_def, "weights": str(candidate.weights)}
-    return Method(candidate.name, "shared.benchmarks.ours.in_torch", {"bfloat16": bfloat16, "overrides": overrides})
+    return Method(candidate.name, "shared.benchmarks.ours.in_torch", {**how, "overrides": overrides})
 
 
 def timings(found: list[Candidate], bundle: Path, image: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Network -> what was measured -> ms, the least of rounds that alternate, since whatever else runs only adds.
+    """Network -> what of `WAYS` -> ms, the least of rounds that alternate, since whatever else runs only adds.
 
     Of one thread it is the processor's time.
     """
     figures: dict[str, dict[str, float]] = {candidate.name: {} for candidate in found}
-    for precision, bfloat16 in PRECISIONS.items():
-        for threads in THREADS:
-            subject = Subject(str(bundle), str(image), threads=threads)
-            runs = {c.name: built(as_run(c, bfloat16), subject).single for c in found}
-            clock = time.process_time if threads == 1 else time.perf_counter
-            for name, seconds in alternate(runs, rounds=rounds, seconds=60, clock=clock).items():
-                figures[name][f"{precision}, {threads} thread{'s' * (threads > 1)}"] = 1000 * min(seconds)
+    for way, (threads, how) in WAYS.items():
+        subject = Subject(str(bundle), str(image), threads=threads)
+        runs = {c.name: built(as_run(c, **how), subject).single for c in found}
+        clock = time.process_time if threads == 1 else time.perf_counter
+        for name, seconds in alternate(runs, rounds=rounds, seconds=60, clock=clock).items():
+            figures[name][way] = 1000 * min(seconds)
     return figures
 
 

@@ -36,7 +36,7 @@ def test_a_comparison_scores_the_validation_cases_and_does_not_train_again(
     table = read_table(out / bundle / "U-Net_8" / "evaluation" / "metrics.csv")
     assert point["scores"] == {row["case"]: float(row["jaccard_mean"]) for row in table}
     assert len(table) == 1  # 15 % of four, at least one
-    assert set(point["ms"]) == {f"{p}, {t}" for p in ("float32", "bfloat16") for t in ("1 thread", "2 threads")}
+    assert list(point["ms"]) == ["1 thread", "norms not folded", "bfloat16", "2 threads"]
     weights = out / bundle / "U-Net_8" / "last.pt"
     before = weights.stat().st_mtime_ns
     compare(bundle, data, out, *options)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from shared.benchmarks.methods import Runs, Subject
 from shared.benchmarks.tensors import image_of, repeat, without_gradients
+from shared.engine.fusing import fused
 from shared.engine.weights import load_weights
 from shared.errors import InputError
 from shared.export.runtime import OnnxNetwork
@@ -141,7 +142,8 @@ def compiled(network: nn.Module) -> Network:
 
 
 WRAPS: dict[str, Callable[[nn.Module], Network]] = {
-    "eager": lambda network: network,
+    "eager": fused,  # as inference runs it
+    "not fused": lambda network: network,
     "compiled": compiled,
     "replayed": Replayed,
 }

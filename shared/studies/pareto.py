@@ -27,8 +27,9 @@ epoch was chosen by its score. The budgets are short: compare scores with each o
 {bundles}"""
 BUNDLE = """## {bundle}
 
-{epochs} epochs each; {cases} validation images; times of one image of {size} by the bundle's own inference: the least
-of rounds that alternate, in the processor's time for one thread and the clock's for two.
+{epochs} epochs each; {cases} validation images; times of one image of {size} by the bundle's own inference, in float32
+on one thread where nothing else is written: the least of rounds that alternate, in the processor's time for one thread
+and the clock's for two.
 ```
 {command}
 ```
@@ -44,7 +45,7 @@ so that a difference between networks may be one between two trainings.
 class Point:
     """A network, trained and timed.
 
-    scores: of each case. ms: of one image, by what was measured, such as "float32, 1 thread". gflop: of one image.
+    scores: of each case. ms: of one image, by what was measured, such as "1 thread". gflop: of one image.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Compared:
     size: Sequence[int]
     points: Sequence[Point]
     command: str
-    time: str = "float32, 1 thread"
+    time: str = "1 thread"
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -8,12 +8,12 @@ from PIL import Image
 
 from shared.studies.pareto import Compared, Point, front, write_report
 
-TIME = "float32, 1 thread"
+TIME = "1 thread"
 
 
 def point(name: str, score: float, ms: float) -> Point:
     scores = {str(case): score + 0.001 * case for case in range(-4, 5)}  # nine cases, of mean `score`
-    return Point(name, scores, {TIME: ms, "float32, 2 threads": ms / 2}, gflop=12.34, parameters=5678)
+    return Point(name, scores, {TIME: ms, "2 threads": ms / 2}, gflop=12.34, parameters=5678)
 
 
 WIDE, NARROW, SLOW, BAD = (
