@@ -17,7 +17,7 @@ RESOLVED = ("bundle_root", "device")  # before anything can be restored
 POSITIVE = {
     "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "patch_size", "roi_size",
     "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "closing_scales", "zoom",
-    "ncc_window", "loss_stride",
+    "ncc_window", "loss_stride", "memory_limit",
 }  # fmt: skip
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",

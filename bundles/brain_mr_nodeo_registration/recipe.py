@@ -14,7 +14,7 @@ IN_2D = [[2, 8, 9, 20, 0.5], [2, 4, 9, 20, 0.3], [2, 2, 9, 15, 0.3], *FINE]
 IN_3D = [[4, 8, 5, 30, 0.5], [2, 4, 7, 20, 0.3], [2, 2, 7, 20, 0.3]]
 
 
-def coarse_to_fine(levels: dict[str, list], **options: str) -> Part:
+def coarse_to_fine(levels: dict[str, list], *, squarings: int, **options: str) -> Part:
     return component(
         "shared.tasks.registration.optimising.CoarseToFine",
         _desc_=LEVEL,
@@ -22,7 +22,7 @@ def coarse_to_fine(levels: dict[str, list], **options: str) -> Part:
         smoothness=0.4,
         folds=0.0,
         magnitude=0.0,
-        squarings=5,
+        squarings=squarings,
         patience=10,
         tolerance=0.0001,
         **options,
@@ -40,8 +40,8 @@ RECIPE = Optimisation(
     parts={"warm_start_def": BRAIN.RECIPE.network},
     weights_of="@warm_start_def",
     presets={
-        "fast": coarse_to_fine({"2": IN_2D, "3": IN_3D}),
-        "warm": coarse_to_fine({"2": FINE}, start="@warm_start_def"),
+        "fast": coarse_to_fine({"2": IN_2D, "3": IN_3D}, squarings=3),
+        "warm": coarse_to_fine({"2": FINE}, squarings=5, start="@warm_start_def"),
         "paper": component(
             "shared.tasks.registration.optimising.Nodeo",
             folds=2.5,
@@ -75,7 +75,7 @@ OPTIONS = {
     "pixdim": "the spacing, in mm, at which a pair is registered, if not the fixed image's; the field is at full size",
     "preset": "`paper`: the published method; `warm`, for slices of about 1 mm (else add `--pixdim 1`): from `weights`",
     "workers": "pairs registered side by side, each on one thread; for CPUs",
-    "runtime": "torch, whatever is given: onnxruntime has no gradients",
+    "runtime": "torch, whatever is given: the others have no gradients",
     "fast#smoothness": "smoother fields; also `fast#folds` (λ₁), `fast#magnitude` (λ₂), `fast#squarings`",
     "fast#levels": "`\"{'2': […], '3': […]}\"`: the levels for slices and volumes, see `configs/inference.json`",
     "paper#folds": "λ₁; also `paper#magnitude` (λ₂), `paper#gradient` (λ₃), `paper#window`, `paper#steps`",

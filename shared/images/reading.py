@@ -19,6 +19,7 @@ from shared.images.volumes import is_volume, read_volume
 
 ENDINGS_OF = {"volume": volumes.ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
 ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
+LARGE = 3 * 2**24  # values of a picture, 4096² in colour, beyond which four bytes for each of them are too many
 PICTURE = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000"
 
 
@@ -34,15 +35,17 @@ def without_ending(path: Path) -> Path:
     return path
 
 
-def read_image(path: str | Path, *, as_ids: bool = False) -> ImageFile:
+def read_image(path: str | Path, *, as_ids: bool = False, in_bytes: bool = False) -> ImageFile:
     """Read a file, a slice of a stack (`stack.tif#z003`), or a DICOM series.
 
     The axes beyond the third of a volume are its channels; a raster image has the channels of its file, upright.
     as_ids: values are ids rather than intensities, so that those of a palette are its indices and not its colours.
+    in_bytes: those of a picture of 8 bits of more than LARGE values stay uint8, a quarter of the memory.
     Raises InputError for what cannot be read.
     """
     image = _read(Path(path), as_ids=as_ids)
-    return replace(image, values=np.ascontiguousarray(image.values, dtype=np.float32))
+    stays = in_bytes and image.is_raster and image.values.dtype == np.uint8 and image.values.size > LARGE
+    return replace(image, values=np.ascontiguousarray(image.values, dtype=np.uint8 if stays else np.float32))
 
 
 def read_ids(path: str | Path) -> ImageFile:

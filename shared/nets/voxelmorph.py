@@ -1,15 +1,16 @@
 """VoxelMorph: a U-Net that takes two images and gives how to move one onto the other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
+from shared.errors import InputError
 from shared.layers.onednn import convolve_by_onednn
 from shared.nets.unet import UNet
-from shared.spatial.warping import integrate, resize_displacement, warp
+from shared.spatial.warping import integrate, resize_displacement
 
 
 class VoxelMorph(nn.Module):
@@ -21,7 +22,8 @@ class VoxelMorph(nn.Module):
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
     guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
     convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
-    Untrained, it is the identity. Raises ValueError where there is not one output a dimension.
+    Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and, when it is called,
+    InputError for images that are too small for its levels.
     Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
     Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
     """
@@ -46,7 +48,10 @@ class VoxelMorph(nn.Module):
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
-        self.warp = warp  # what the integration samples by; exports may put another there
+        self.normalises_images = norm is not None and "instance" in norm
+        levels = max(len(filters), len(guide_filters))
+        self.stride = 2 ** (levels - 1) * (2 if half_resolution else 1)  # of the deepest level
+        self.warp: Callable[..., Tensor] | None = None  # what the integration samples by instead of `sample`
         options: dict[str, Any] = {"norm": norm, "act": act}
         self.guide = None
         if guide_filters:
@@ -74,12 +79,21 @@ class VoxelMorph(nn.Module):
 
     def guided(self, pair: Tensor) -> dict[str, Tensor]:
         """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S/2), moving and fixed."""
+        self._check_size(pair.shape[2:])
         features = self.reduce(pair)
         if self.guide is None:
             return {"velocity": self.unet(features)}
         logits = self.segmented(pair)
         probabilities = [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
         return {"velocity": self.unet(torch.cat([features, *probabilities], dim=1)), "guide": logits}
+
+    def _check_size(self, size: Sequence[int]) -> None:
+        """Raise InputError for images that are one voxel at the deepest level, which has then nothing to normalise."""
+        if self.normalises_images and not torch.compiler.is_compiling() and max(size) <= self.stride:
+            raise InputError(
+                "pair", expected=f"more than {self.stride} voxels along an axis, for the levels of this network",
+                got=" × ".join(map(str, size)), fix="choose a smaller --pixdim, or pad the images",
+            )  # fmt: skip
 
     def segmented(self, pair: Tensor) -> Tensor:
         """The guide's logits (B, 2 K, *S/2) of a pair (B, 2, *S), moving and fixed. Raises ValueError without one."""

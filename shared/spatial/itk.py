@@ -74,16 +74,18 @@ def displacement_to_itk(displacement: np.ndarray, grid: sitk.Image) -> sitk.Imag
     """
     if displacement.shape != (grid.GetDimension(), *grid.GetSize()):
         raise ValueError(f"expected {(grid.GetDimension(), *grid.GetSize())}, got {displacement.shape}")
-    vectors = np.einsum("ij,j...->i...", _voxels_to_mm(grid), displacement)
-    field = sitk.GetImageFromArray(vectors.T.astype(np.float64), isVector=True)
+    voxels = np.array(displacement.T, dtype=np.float64, order="C")  # (z, y, x, D), as ITK holds it
+    vectors = voxels.reshape(-1, len(displacement)) @ _voxels_to_mm(grid).T
+    field = sitk.GetImageFromArray(vectors.reshape(voxels.shape), isVector=True)
     field.CopyInformation(grid)
     return field
 
 
 def displacement_from_itk(field: sitk.Image) -> np.ndarray:
-    """An ITK field as a displacement (D, *S) in voxels of its grid."""
-    vectors = sitk.GetArrayFromImage(field).T
-    return np.einsum("ij,j...->i...", np.linalg.inv(_voxels_to_mm(field)), vectors)
+    """An ITK field as a displacement (D, *S), float32, in voxels of its grid."""
+    vectors = sitk.GetArrayViewFromImage(field)
+    voxels = vectors.reshape(-1, field.GetDimension()) @ np.linalg.inv(_voxels_to_mm(field)).T
+    return np.ascontiguousarray(voxels.reshape(vectors.shape).T, dtype=np.float32)
 
 
 def after_affine(field: sitk.Image, affine: sitk.Transform, grid: sitk.Image) -> sitk.Image:

@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shared.layers.smoothing import box_sum
-
-MODES = {"linear": "bilinear", "nearest": "nearest"}  # torch calls it bilinear in 3D, too
+from shared.spatial.sampling import MODES, places_of, sample, still_places, to_grid_units, to_voxels
 
 
 def voxel_coordinates(displacement: Tensor) -> list[Tensor]:
@@ -44,11 +43,8 @@ def warp(image: Tensor, displacement: Tensor, *, mode: str = "linear", padding: 
     if mode not in MODES:
         raise ValueError(f"expected mode in {list(MODES)}, got {mode!r}")
     with torch.autocast(image.device.type, enabled=False):
-        coordinates = voxel_coordinates(_at_least_float32(displacement))
-        scaled = [2 * c / max(s - 1, 1) - 1 for c, s in zip(coordinates, image.shape[2:])]
-        grid = torch.stack(scaled[::-1], dim=-1)  # torch wants x, the last axis, first
-        values = image.to(grid.dtype)
-        return F.grid_sample(values, grid, mode=MODES[mode], padding_mode=padding, align_corners=True)
+        places = places_of(_at_least_float32(displacement))
+        return sample(image.to(places.dtype), places, mode=mode, padding=padding)
 
 
 def warp_by_gathering(image: Tensor, displacement: Tensor, *, padding: str = "zeros") -> Tensor:
@@ -80,16 +76,23 @@ def compose(outer: Tensor, inner: Tensor, *, warp: Callable[..., Tensor] = warp)
     return inner + warp(outer, inner, padding="border")
 
 
-def integrate(velocity: Tensor, *, steps: int = 7, warp: Callable[..., Tensor] = warp) -> Tensor:
+def integrate(velocity: Tensor, *, steps: int = 7, warp: Callable[..., Tensor] | None = None) -> Tensor:
     """The displacement (B, D, *S) at time 1 of the flow of a stationary velocity field (B, D, *S), in voxels.
 
     By scaling and squaring: 2^steps short steps, composed pairwise. Its inverse is `integrate(-velocity)`.
+    warp: what composes them where `sample` cannot run; without, they stay in its units from the first to the last.
     Source: Arsigny et al., MICCAI 2006, sec. 3; 7 steps as in Dalca et al., MICCAI 2018.
     """
     displacement = _at_least_float32(velocity) / 2**steps
-    for _ in range(steps):
-        displacement = compose(displacement, displacement, warp=warp)
-    return displacement
+    if warp is not None:
+        for _ in range(steps):
+            displacement = compose(displacement, displacement, warp=warp)
+        return displacement
+    with torch.autocast(velocity.device.type, enabled=False):
+        displacement, still = to_grid_units(displacement), still_places(displacement)
+        for _ in range(steps):
+            displacement = displacement + sample(displacement, still + displacement, padding="border")
+        return to_voxels(displacement)
 
 
 def resize_displacement(displacement: Tensor, size: Sequence[int]) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from shared.detection import greedy
 from shared.detection.boxes import intersection_over_union
 from shared.detection.suppression import suppress
 
@@ -25,6 +26,15 @@ def brute_force(boxes: torch.Tensor, scores: torch.Tensor, overlap: float) -> li
 def test_it_keeps_what_brute_force_keeps(dims: int, overlap: float) -> None:
     boxes, scores = crowd(150, dims)
     assert suppress(boxes, scores, overlap=overlap).tolist() == brute_force(boxes, scores, overlap)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_of_a_crowd_that_is_sorted_into_cells_it_keeps_the_same(dims: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes, scores = crowd(400, dims)
+    boxes[0] = torch.tensor([-40.0] * dims + [-39.0] * dims)  # beyond 0 there are cells, too
+    whole = suppress(boxes, scores, overlap=0.3)
+    monkeypatch.setattr(greedy, "FEW", 0)
+    assert suppress(boxes, scores, overlap=0.3).tolist() == whole.tolist() == brute_force(boxes, scores, 0.3)
 
 
 def test_what_is_kept_is_kept_again_in_any_order() -> None:

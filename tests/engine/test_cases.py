@@ -15,8 +15,9 @@ from monai.transforms import Compose, Lambdad
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import CaseEvaluator, Figures, WeightsLoader
+from shared.engine.cases import CaseEvaluator, WeightsLoader
 from shared.engine.datasets import CaseDataset, collate_case
+from shared.engine.outcomes import Figures
 from shared.engine.report import MOST_COLUMNS, CaseReport, print_outcome
 from shared.errors import InputError, input_error_behind
 from shared.files import GrowingTable, read_table, write_table
@@ -184,7 +185,7 @@ def test_resuming_starts_anew_where_the_image_or_the_settings_changed(
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b"]
     os.utime(cases[2]["image"], ns=(0, 0))  # replaced by one of the same size
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b", "c"]
-    monkeypatch.setattr("shared.engine.report.run_settings", lambda: {"overlap": 0.25})
+    monkeypatch.setattr("shared.options.run_settings", lambda: {"overlap": 0.25})
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == list("abcd")
 
 

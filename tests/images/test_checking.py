@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from monai.data import MetaTensor
 from PIL import Image
 
 from shared.errors import InputError
+from shared.images import reading
 from shared.images.checking import ReadCased, ReadLabeld
 
 IDS = np.array([[0, 1, 1, 0, 1], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0]], dtype=np.uint8)  # no symmetry
@@ -110,3 +112,17 @@ def test_another_number_of_values_than_classes_is_refused_at_once(values: list[i
         rf"--label_values: expected 2 different values, one a class, got {re.escape(str(values))}; [^\n]+",
         str(caught.value),
     )
+
+
+def test_only_a_large_picture_stays_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(60, dtype=np.uint8).reshape(5, 12)).save(path)
+    reader = ReadCased("image", spatial_dims=2, channels=3, in_bytes=True)
+    small = reader({"image": str(path)})["image"]
+    monkeypatch.setattr(reading, "LARGE", 59)
+    large = reader({"image": str(path)})["image"]
+    assert (small.dtype, large.dtype) == (torch.float32, torch.uint8)
+    assert torch.equal(small, large.float())
+    gray = ReadCased("image", spatial_dims=2, channels=1, in_bytes=True)
+    Image.fromarray(np.arange(180, dtype=np.uint8).reshape(5, 12, 3)).save(path)
+    assert gray({"image": str(path)})["image"].is_floating_point()  # luminance has fractions

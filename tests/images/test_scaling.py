@@ -47,3 +47,10 @@ def test_a_few_bright_pixels_are_all_the_contrast_there_is() -> None:
     array = np.zeros((1, 200, 200), dtype=np.float32)
     array[0, 3, 4] = 4000
     np.testing.assert_array_equal(scaled(array), array / 4000)
+
+
+def test_bytes_are_scaled_as_floats_are_to_half_precision() -> None:
+    in_bytes = scaled(np.tile(PICTURE, (1, 2, 1)).astype(np.uint8))  # 960 rows, more than are scaled at a time
+    assert in_bytes.dtype == np.float16
+    # Below 1 the numbers of half precision are at most 2^-11 apart, a ninth of a level of 255.
+    np.testing.assert_allclose(in_bytes, scaled(np.tile(PICTURE, (1, 2, 1))), atol=2**-12)

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 import torch
 
+from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import compose, warp
 from tests.running import assert_onnxruntime_agrees
@@ -109,3 +110,15 @@ def test_a_guide_without_half_the_resolution_is_refused() -> None:
 def test_onnxruntime_gives_the_same_field(dims: int, tmp_path: Path) -> None:
     # In float32, seven interpolations in a row.
     assert_onnxruntime_agrees(bent(dims), (2, *(16, 24, 20)[:dims]), tmp_path, within=1e-4)
+
+
+@pytest.mark.parametrize("half_resolution", [True, False])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_images_of_one_voxel_at_the_deepest_level_are_refused_in_a_line(dims: int, half_resolution: bool) -> None:
+    network = VoxelMorph(dims, filters=FILTERS, half_resolution=half_resolution)
+    stride = 8 if half_resolution else 4  # two poolings, and the first convolution's
+    with pytest.raises(InputError, match=f"pair: expected more than {stride} voxels along an axis.*--pixdim"):
+        network(torch.rand(1, 2, *[stride] * dims))
+    assert network(torch.rand(1, 2, stride + 1, *[stride] * (dims - 1))).shape[1] == dims
+    # Without statistics of one image, one voxel is enough.
+    assert VoxelMorph(dims, filters=FILTERS, norm=None)(torch.rand(1, 2, *[2] * dims)).shape[1] == dims

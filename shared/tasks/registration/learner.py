@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
+from shared.spatial.jacobian import jacobian_determinant
 from shared.spatial.warping import warp
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.ncc import ncc_loss
@@ -90,4 +91,4 @@ def pair_figure(figure: str, displacement: Tensor, pair: Tensor, label: Tensor |
         return float(np.mean(label_dice(moved, ranks[1], labels)))
     if figure == "ncc":
         return -float(ncc_loss(warp(pair[None, :1], displacement), pair[None, 1:]))
-    return regularity(displacement)[figure]
+    return regularity(jacobian_determinant(displacement))[figure]

@@ -22,7 +22,7 @@ class Moved(Form):
     def __init__(self, network: nn.Module, *, gather: bool = False) -> None:
         super().__init__(network)
         self.warp = warp_by_gathering if gather else warp
-        self.network.warp = self.warp  # type: ignore[assignment]
+        self.network.warp = warp_by_gathering if gather else None  # type: ignore[assignment]
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         displacement = self.network(image)

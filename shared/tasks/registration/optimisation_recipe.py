@@ -8,6 +8,7 @@ from shared.engine import recipe as common
 from shared.engine.recipe import Config, Part, component, function
 from shared.tasks.registration.recipe import (
     FOUND_PAIRS,
+    MEMORY,
     ON_CPU,
     PAIR,
     SCORING,
@@ -47,11 +48,15 @@ class Optimisation:
             "warp": function("shared.tasks.registration.onnx_forms.Warp"),
             "gather": function("shared.tasks.registration.onnx_forms.Warp", gather=True),
         }
+        network = component(  # without options of onnxruntime: a warp alone never runs there in place of the whole
+            "shared.export.runtime.in_runtime", network=ON_DEVICE, runtime="@runtime", forms="@onnx_forms"
+        )
         return self._over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
-            places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
-            network=self._methods() | common.in_runtime(ON_DEVICE, forms),
+            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | MEMORY | {"runtime": "torch"},
+            places=common.paths("outputs", weights=common.MODEL),
+            network=self._methods() | {"onnx_forms": forms, "network": network},
+            preprocessing=reading_pairs(memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
         )
@@ -60,9 +65,10 @@ class Optimisation:
         classes = {"class_names": list(self.class_names)}
         return self._over_cases(
             description=self.descriptions["evaluate"],
-            options=split_with_labels(self.label_suffix) | classes | self._registering(),
+            options=split_with_labels(self.label_suffix) | common.DRAWING | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network=self._methods() | {"network": ON_DEVICE},
+            preprocessing=reading_pairs(),
             cases=SELECTED_PAIRS,
             report=SCORING,
         )
@@ -82,7 +88,6 @@ class Optimisation:
         prepared = function("shared.tasks.registration.inferer.prepare_registered")
         return common.over_cases(
             **groups,
-            preprocessing=reading_pairs(),
             inference=inference,
             weights_of=self.weights_of,
             evaluator={"network": "$torch.nn.Identity()", "prepare_batch": prepared},

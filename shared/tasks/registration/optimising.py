@@ -220,7 +220,8 @@ def descend(
             best, since, kept = float(value.detach()), 0, [p.detach().clone() for p in parameters]
         optimizer.step()
         taken += 1
-    if patience is not None and float(loss().detach()) > best:
-        for parameter, value in zip(parameters, kept):
-            parameter.data.copy_(value)
+    with torch.no_grad():
+        if patience is not None and float(loss()) > best:
+            for parameter, earlier in zip(parameters, kept):
+                parameter.copy_(earlier)
     return taken

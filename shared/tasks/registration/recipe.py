@@ -18,13 +18,17 @@ SCALED = component(
     "ScaleIntensityRangePercentilesd", keys="image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True,
     channel_wise=True,
 )  # fmt: skip
+MEMORY = {"memory_limit": 6.0}  # option of inference, in GiB
 ON_CPU = compose(component("EnsureTyped", keys="pred", device="cpu", track_meta=False))
 WRITING = common.writing(
     component("shared.tasks.registration.results.RegistrationWriter", output_dir="@output_dir", pictures="@pictures")
 )
 SCORING = common.scoring(
     component(
-        "shared.tasks.registration.results.RegistrationScorer", output_dir="@output_dir", class_names="@class_names"
+        "shared.tasks.registration.results.RegistrationScorer",
+        output_dir="@output_dir",
+        class_names="@class_names",
+        pictures="@pictures",
     )
 )
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
@@ -95,10 +99,10 @@ class Registration:
         }
         return common.over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
+            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
-            preprocessing=reading_pairs(spatial_dims=self._dims),
+            preprocessing=reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
             inference=self._inferring(),
@@ -109,7 +113,7 @@ class Registration:
         classes = {"class_names": list(self.class_names)}
         return common.over_cases(
             description=self.descriptions["evaluate"],
-            options=split_with_labels(self.label_suffix) | classes | self._registering(),
+            options=split_with_labels(self.label_suffix) | common.DRAWING | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network={"network_def": self.network, "network": common.on_device(self._dims)},
             preprocessing=reading_pairs(spatial_dims=self._dims),

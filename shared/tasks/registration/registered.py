@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from shared.engine.cases import Figures
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.spatial.frames import between
@@ -22,11 +22,12 @@ from shared.spatial.itk import (
     transform_of,
     write_field,
 )
-from shared.spatial.jacobian import jacobian_determinant
+from shared.spatial.jacobian import determinant_by_slabs
 from shared.tasks.registration.ids import as_small_as_holds, ids_of_fixed, ids_on
 from shared.tasks.registration.metrics import label_dice, regularity
-from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
+from shared.tasks.registration.pictures import draw_fused, draw_registration
 from shared.tasks.registration.transforms import image_for_itk
+from shared.tasks.registration.views import upright
 
 DIGITS = 4  # of the figures in the tables
 
@@ -84,13 +85,13 @@ class Registered:
 
     @cached_property
     def displacement(self) -> np.ndarray:
-        """(D, *S), in voxels of the fixed image, in the patient."""
+        """(D, *S), float32, in voxels of the fixed image, in the patient."""
         return displacement_from_itk(self.motion)
 
     @cached_property
     def determinant(self) -> np.ndarray:
         """det J, (*S)."""
-        return jacobian_determinant(torch.as_tensor(self.displacement)[None])[0].numpy()
+        return determinant_by_slabs(torch.as_tensor(self.displacement)[None])[0].numpy()
 
     @cached_property
     def images(self) -> dict[str, np.ndarray]:
@@ -127,7 +128,7 @@ class Registered:
         displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled.
         """
         length = np.linalg.norm(sitk.GetArrayFromImage(self.motion), axis=-1).mean()
-        figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.displacement)[None])}
+        figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.determinant))}
         figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
         return {name: round(value, DIGITS) for name, value in figures.items()}
 

@@ -1,5 +1,6 @@
 """Resampling a pair of images onto one grid, as registration networks take it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from shared.spatial.itk import (
 from shared.tasks.registration.alignment import ALIGNMENTS, align_in_place, extent_of
 from shared.tasks.registration.cases import IMAGES, LABELS
 from shared.tasks.registration.ids import ids_of_fixed, ids_on
+from shared.tasks.registration.memory import check_memory
 
 LEAST_OVERLAP = 0.05  # of the smaller of two images, without which nothing can be registered
 FLOAT_IDS = 2**24  # up to which float32 holds each
@@ -47,15 +49,21 @@ class ReadPaird(Transform):
     "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
     With "moving_label" and "fixed_label" also "label": (2, *S), int32, their ids on that grid. Where the moving image
     has not all of the grid, also "inside": (1, *S), float32, 1 where it has it. The four keys themselves are left out
-    of the result.
-    Raises InputError for an image that cannot be used or has other than `spatial_dims` dimensions (None: the same in
-    both will do), for a picture with a scan, images that hardly overlap, or an unknown alignment.
+    of the result. memory_limit: for the whole registration, in GiB; None sets none.
+    Raises InputError for a pair that needs more memory, an image that cannot be used or has other than `spatial_dims`
+    dimensions (None: the same in both will do), for a picture with a scan, images that hardly overlap, or an unknown
+    alignment.
     """
 
     def __init__(
-        self, alignment: str | None = None, pixdim: float | None = None, spatial_dims: int | None = None
+        self,
+        alignment: str | None = None,
+        pixdim: float | None = None,
+        spatial_dims: int | None = None,
+        memory_limit: float | None = None,
     ) -> None:
         self.alignment = alignment or "none"
+        self.memory_limit = memory_limit
         self.spatial_dims = spatial_dims
         self.pixdim = pixdim
         if self.alignment not in ALIGNMENTS:
@@ -75,6 +83,9 @@ class ReadPaird(Transform):
                 got=moving.GetDimension(), fix="give two slices or two volumes",
             )  # fmt: skip
         grid = working_grid(files["fixed"], self.pixdim)
+        if self.memory_limit is not None:
+            voxels = max(math.prod(grid.GetSize()), math.prod(fixed.GetSize()))
+            check_memory(voxels, self.memory_limit, files["fixed"].path)
         initial = align_in_place(moving, fixed, between(files["fixed"], files["moving"]), self.alignment)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
         inside = from_itk(resample(extent_of(moving), grid, initial, nearest=True))

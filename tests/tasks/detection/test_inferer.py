@@ -68,6 +68,15 @@ def test_no_more_than_so_many_boxes_of_a_tile_are_kept() -> None:
     assert found.shape == (1, 5, 5 * 12)
 
 
+def test_a_slide_may_hold_more_objects_than_are_kept_of_a_tile() -> None:
+    boxes = [(r, c, r + 10, c + 10) for r in range(10, 320, 50) for c in range(10, 380, 50)]
+    assert len(detect((340, 400), boxes)[0]) == len(boxes) == 56
+    image, network = image_of((340, 400), boxes), FindsSquares()
+    found = LetterboxInferer(**OPTIONS, most=20)(image, network)  # type: ignore[arg-type]
+    kept = Suppressd("pred", min_score=0.5, overlap=0.5, most=20)({"image": image[0], "pred": found[0]})["pred"]
+    assert len(kept) == len(boxes)
+
+
 def test_of_what_is_found_the_sure_and_distinct_is_kept_surest_first() -> None:
     image = torch.zeros(3, 50, 100)
     boxes = torch.tensor([[10.0, 10, 30, 30], [11, 10, 30, 30], [60, 60, 70, 120], [0, 0, 5, 5]])

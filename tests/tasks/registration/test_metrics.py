@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from shared.spatial.jacobian import jacobian_determinant
 from shared.tasks.registration.metrics import inverse_consistency, label_dice, regularity
 
 
@@ -16,8 +17,12 @@ def test_dice_by_label_of_maps_counted_by_hand() -> None:
 @pytest.mark.parametrize("dims", [2, 3])
 def test_a_uniform_scaling_folds_nowhere_and_changes_all_volumes_alike(dims: int) -> None:
     grid = torch.stack(torch.meshgrid(*[torch.arange(6.0)] * dims, indexing="ij"))[None]
-    assert regularity(0.3 * grid) == pytest.approx({"folds_percent": 0, "sd_log_jacobian": 0}, abs=1e-6)
-    assert regularity(-2 * grid)["folds_percent"] == (100 if dims % 2 else 0)  # two mirrors are a turn
+    assert regularity(jacobian_determinant(0.3 * grid)) == pytest.approx(
+        {"folds_percent": 0, "sd_log_jacobian": 0}, abs=1e-6
+    )
+    assert regularity(jacobian_determinant(-2 * grid))["folds_percent"] == (
+        100 if dims % 2 else 0
+    )  # two mirrors are a turn
 
 
 def test_folds_are_counted_and_left_out_of_the_spread() -> None:
@@ -26,7 +31,7 @@ def test_folds_are_counted_and_left_out_of_the_spread() -> None:
     position = torch.cat([torch.zeros(1), slopes.cumsum(0)])
     field = torch.zeros(1, 2, 26, 4)
     field[:, 0] = (position - torch.arange(26.0))[:, None]
-    scores = regularity(field)
+    scores = regularity(jacobian_determinant(field))
     # Central differences see half of each neighbour: between e and -1 the slope is 0.86, and from there on it is -1.
     assert scores["folds_percent"] == pytest.approx(100 * 5 / 26)
     expected = np.log([1] * 10 + [(1 + np.e) / 2] + [np.e] * 9 + [(np.e - 1) / 2])
