@@ -13,37 +13,36 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 from tqdm import tqdm
 
 from monai_bundle_zoo import ROOT
-from shared.benchmarks.measuring import alternate, built
-from shared.benchmarks.methods import Method, Subject
-from shared.benchmarks.ours import open_bundle
+from shared.benchmarks.measuring import alternate
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.files import read_json, write_json
 from shared.studies.candidates import Candidate
 from shared.studies.networks import candidates
 from shared.studies.pareto import Compared, Point, write_report
 from shared.studies.running import options_of
+from shared.studies.timing import cost, first_image, inference
 
-# What is timed -> threads, and how `in_torch` prepares the network.
-WAYS: dict[str, tuple[int, dict[str, object]]] = {
-    "1 thread": (1, {"bfloat16": False}),
-    "norms not folded": (1, {"bfloat16": False, "wrapped": "not fused"}),
-    "bfloat16": (1, {"bfloat16": True}),
-    "2 threads": (2, {"bfloat16": False}),
+CONFIG = "inference.json"
+SECONDS = 60.0  # of rounds, after which no more begin
+# What is timed -> threads, and how the network is run.
+WAYS = {
+    "1 thread": (1, {"folded": True, "bfloat16": False}),
+    "norms not folded": (1, {"folded": False, "bfloat16": False}),
+    "bfloat16": (1, {"folded": True, "bfloat16": True}),
+    "2 threads": (2, {"folded": True, "bfloat16": False}),
 }
 
 
 def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate]:
     """Raises InputError for a bundle or a network that is not known."""
-    if not bundle.name.endswith("_segmentation") or not (bundle / "configs" / "inference.json").is_file():
+    if not bundle.name.endswith("_segmentation") or not (bundle / "configs" / CONFIG).is_file():
         raise InputError(bundle.name, expected="a bundle that segments", got="none", fix="correct the name")
-    known = candidates(read_json(bundle / "configs" / "inference.json")["network_def"].get("spatial_dims", 0))
+    known = candidates(read_json(bundle / "configs" / CONFIG)["network_def"].get("spatial_dims", 0))
     for name in arguments.networks or []:
         if name not in known:
             raise InputError("--networks", expected=", ".join(known), got=name, fix="correct the name")
@@ -57,33 +56,19 @@ def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate
     ]  # fmt: skip
 
 
-def as_run(candidate: Candidate, **how: object) -> Method:
-    """What is timed: the network as the bundle runs it."""
-    overrides = {"network_def": candidate.network_def, "weights": str(candidate.weights)}
-    return Method(candidate.name, "shared.benchmarks.ours.in_torch", {**how, "overrides": overrides})
-
-
-def timings(found: list[Candidate], bundle: Path, image: Path, rounds: int) -> dict[str, dict[str, float]]:
+def timings(found: list[Candidate], image: Tensor, rounds: int) -> dict[str, dict[str, float]]:
     """Network -> what of `WAYS` -> ms, the least of rounds that alternate, since whatever else runs only adds.
 
     Of one thread it is the processor's time.
     """
     figures: dict[str, dict[str, float]] = {candidate.name: {} for candidate in found}
     for way, (threads, how) in WAYS.items():
-        subject = Subject(str(bundle), str(image), threads=threads)
-        runs = {c.name: built(as_run(c, **how), subject).single for c in found}
+        torch.set_num_threads(threads)
+        runs = {c.name: inference(c.configs / CONFIG, c.network_def, c.weights, image, **how) for c in found}
         clock = time.process_time if threads == 1 else time.perf_counter
-        for name, seconds in alternate(runs, rounds=rounds, seconds=60, clock=clock).items():
+        for name, seconds in alternate(runs, rounds=rounds, seconds=SECONDS, clock=clock).items():
             figures[name][way] = 1000 * min(seconds)
     return figures
-
-
-def cost(candidate: Candidate, bundle: Path, image: Path) -> tuple[float, int]:
-    """GFLOP of the image, in which a multiplication and an addition are two, and the number of parameters."""
-    network: nn.Module = open_bundle(bundle, network_def=candidate.network_def).network_def.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.from_numpy(np.load(image)))
-    return counter.get_total_flops() / 1e9, sum(p.numel() for p in network.parameters())
 
 
 def compare(bundle: Path, arguments: argparse.Namespace) -> Compared:
@@ -91,13 +76,12 @@ def compare(bundle: Path, arguments: argparse.Namespace) -> Compared:
     for candidate in tqdm(found, unit="network", desc="training"):
         candidate.train(arguments.max_epochs)
     scores = {c.name: c.scores() for c in tqdm(found, unit="network", desc="scoring")}
-    image = arguments.output_dir / bundle.name / "image.npy"
-    np.save(image, open_bundle(bundle).dataset[0]["image"].numpy()[None].astype(np.float32))
-    ms = timings(found, bundle, image, arguments.rounds)
-    points = [Point(c.name, scores[c.name], ms[c.name], *cost(c, bundle, image)) for c in found]
+    config = bundle / "configs" / CONFIG
+    image = first_image(config)
+    ms = timings(found, image, arguments.rounds)
+    points = [Point(c.name, scores[c.name], ms[c.name], *cost(config, c.network_def, image)) for c in found]
     command = f"python scripts/compare_networks.py {shlex.join(sys.argv[1:])}"
-    size = np.load(image).shape[2:]
-    return Compared(bundle.name, found[0].key_metric(), arguments.max_epochs, size, points, command)
+    return Compared(bundle.name, found[0].key_metric(), arguments.max_epochs, image.shape[2:], points, command)
 
 
 def parse() -> argparse.Namespace:

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from shared.benchmarks.methods import Runs, Subject
 from shared.benchmarks.tensors import image_of, repeat, without_gradients
-from shared.engine.fusing import fused
 from shared.engine.weights import load_weights
 from shared.errors import InputError
 from shared.export.runtime import OnnxNetwork
@@ -34,18 +33,13 @@ def open_bundle(bundle: str | Path, **overrides: Any) -> ConfigWorkflow:
 
 
 def in_torch(
-    subject: Subject,
-    *,
-    bfloat16: bool | None = None,
-    channels_last: bool | None = None,
-    wrapped: str = "eager",
-    overrides: Mapping[str, Any] | None = None,
+    subject: Subject, *, bfloat16: bool | None = None, channels_last: bool | None = None, wrapped: str = "eager"
 ) -> Runs:
     """The bundle in torch: in bfloat16 or float32, in a memory format, and as one of `WRAPS`; None is as shipped.
 
-    overrides: options of its inference.json. Raises InputError for an optimisation as another than eager.
+    Raises InputError for an optimisation as another than eager.
     """
-    workflow = open_bundle(subject.bundle, device=subject.device, **(overrides or {}))
+    workflow = open_bundle(subject.bundle, device=subject.device)
     network = _trained(workflow)
     if wrapped != "eager" and next(network.parameters(), None) is None:
         raise InputError(wrapped, expected="a network", got="an optimisation of each pair", fix="it is not tried")
@@ -142,8 +136,7 @@ def compiled(network: nn.Module) -> Network:
 
 
 WRAPS: dict[str, Callable[[nn.Module], Network]] = {
-    "eager": fused,  # as inference runs it
-    "not fused": lambda network: network,
+    "eager": lambda network: network,
     "compiled": compiled,
     "replayed": Replayed,
 }

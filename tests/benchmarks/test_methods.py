@@ -14,7 +14,6 @@ from shared.benchmarks.classical import watershed
 from shared.benchmarks.methods import Method, Subject, methods_of
 from shared.benchmarks.ours import InPrecision, Watched, in_onnxruntime, in_torch, open_bundle
 from shared.benchmarks.tensors import BATCH, repeat
-from shared.engine.fusing import fused
 from shared.engine.inferers import computes_in_bfloat16
 from shared.errors import InputError
 
@@ -52,7 +51,7 @@ def test_what_is_timed_is_what_the_bundle_computes(root: Path, tmp_path: Path) -
     network, inferer = (workflow.parser.get_parsed_content(name) for name in ("network", "inferer"))
     network.load_state_dict(torch.load(Path(subject.bundle) / "models" / "model.pt", weights_only=True))
     with torch.no_grad():
-        expected = inferer(torch.from_numpy(subject.image), fused(network.eval()))
+        expected = inferer(torch.from_numpy(subject.image), network.eval())
     runs = in_torch(subject, bfloat16=False)
     assert torch.equal(runs.single(), expected)  # type: ignore[arg-type]
     assert runs.batch is not None
