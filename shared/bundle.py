@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser
 from shared.commandline import check_ranges, end_on_signals, is_command, restore_text
 from shared.door import open_bundle
 from shared.errors import InputError, report_input_errors_in_one_line
+from shared.memory import keep_freed_memory
 from shared.options import check_options, config_files, running_workflow
 from shared.version import version_of
 
@@ -42,6 +43,7 @@ def start(
         check_ranges(workflow.parser.config)
     if is_command():
         end_on_signals()
+        keep_freed_memory()
     if seed is not None:
         torch.manual_seed(seed)
     if backend and "RANK" in os.environ and not dist.is_initialized():

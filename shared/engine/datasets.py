@@ -70,23 +70,32 @@ class CaseDataset(Dataset):
         if "error" in case:
             return case
         try:
-            opened = {} if "files" in case else opened_files(case, self.files)
+            opened = {} if "files" in case else opened_files(case, self.files, in_bytes=True)
             files = {"files": opened} if opened else {}
             return {**files, **self.transform({**case, **opened, **files})}
         except Exception as error:  # MONAI wraps what a transform raises
             return {**case, "error": input_error_behind(error) or unforeseen(case.get("case"), error)}
 
 
-def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False) -> ImageFile:
+def opened_file(image: str | Path | ImageFile, *, as_ids: bool = False, in_bytes: bool = False) -> ImageFile:
     """`image`, read if it is a path (see `read_image`, and with `as_ids` `read_ids`)."""
     if isinstance(image, ImageFile):
         return image
-    return read_ids(image) if as_ids else read_image(image)
+    return read_ids(image) if as_ids else read_image(image, in_bytes=in_bytes)
 
 
-def opened_files(case: Mapping[str, str | Path | ImageFile], keys: Sequence[str] = FILES) -> dict[str, ImageFile]:
-    """Those of a case's files that `keys` name, each read if it is a path; labels are read as ids."""
-    return {key: opened_file(case[key], as_ids=key.endswith("label")) for key in keys if key in case}
+def opened_files(
+    case: Mapping[str, str | Path | ImageFile], keys: Sequence[str] = FILES, *, in_bytes: bool = False
+) -> dict[str, ImageFile]:
+    """Those of a case's files that `keys` name, each read if it is a path; labels are read as ids.
+
+    in_bytes: of the "image", see `read_image`; of a pair, ITK resamples the values.
+    """
+    return {
+        key: opened_file(case[key], as_ids=key.endswith("label"), in_bytes=in_bytes and key == "image")
+        for key in keys
+        if key in case
+    }
 
 
 def collate_case(batch: list[dict[str, Any]]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class ReadCased(MapTransform):
             values = accepted(
                 file, spatial_dims=self.spatial_dims, channels=self.channels, channel=self.channel, pixdim=self.pixdim
             )
-            out[key] = replace(file, values=values).tensor()
+            kept = values if self.in_bytes else values.astype(np.float32, copy=False)
+            out[key] = replace(file, values=kept).tensor()
             if "files" in out:
                 out["files"] = {**out["files"], key: file.with_channels(self.channel)}
         return out

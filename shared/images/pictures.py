@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000")
 ORIENTATION = 0x0112  # the tag of EXIF
+STRIP = 1024  # rows
 CHANNELS = {1: (GRAY,), 2: (GRAY, ALPHA), 3: RGB, 4: (*RGB, ALPHA)}
 
 
@@ -42,7 +43,15 @@ def read_picture(path: Path, *, as_ids: bool) -> tuple[np.ndarray, tuple[Channel
 def shown_pixels(file: "Image.Image", *, as_ids: bool) -> np.ndarray:
     """(rows, columns[, C]) of an open Pillow image, gray or RGB; with `as_ids` those of a palette are its indices."""
     colours = file.mode in ("P", "PA", "CMYK", "YCbCr") and not (file.mode == "P" and as_ids)
-    return np.asarray(file.convert("RGB") if colours else file)
+    shown = file.convert("RGB") if colours else file
+    if shown.height <= STRIP:
+        return np.asarray(shown)
+    first = np.asarray(shown.crop((0, 0, shown.width, 1)))
+    pixels = np.empty((shown.height, *first.shape[1:]), dtype=first.dtype)
+    for row in range(0, shown.height, STRIP):  # as a whole, Pillow would hold it twice more while it hands it over
+        bottom = min(row + STRIP, shown.height)
+        pixels[row:bottom] = np.asarray(shown.crop((0, row, shown.width, bottom)))
+    return pixels
 
 
 def _bits(path: Path, kind: str | None) -> int:

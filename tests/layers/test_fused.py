@@ -134,10 +134,8 @@ def test_blocks_of_multiresunet_are_fused_whole(dims: int) -> None:
     network = trained(multires(dims))
     ours, x = copy.deepcopy(network), torch.randn(1, 2, *[9] * dims)
     fuse_multires(ours)
-    assert [type(ours[0]), *(type(step) for step in ours[1].children())] == [
-        FusedMultiResBlock,
-        *[FusedResidualConv] * 2,
-    ]
+    assert type(ours[0]) is FusedMultiResBlock
+    assert [type(step) for step in ours[1].children()] == [FusedResidualConv] * 2
     assert sum("BatchNorm" in type(m).__name__ for m in ours.modules()) == 3  # behind each block's and step's ReLU
     assert_close(ours(x), network(x))
 
