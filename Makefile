@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
+.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -53,6 +53,9 @@ benchmarks: setup  ## 12 minutes: measure every bundle so, and whole commands, f
 
 bench-gpu: setup  ## 8 minutes on a GPU: the same there; without one it is tried on the processor, into dist/
 	PYTHON=$(RUN) scripts/bench_gpu.sh $(ARGS)
+
+compare-networks: setup  ## An hour or two: the networks that none beats on score and time, for B=name on D=folder
+	$(RUN) -W ignore scripts/compare_networks.py $(B) --dataset_dir $(D) $(ARGS)
 
 # Without D the report goes into the bundle's docs; a study of one's own data stays in --output_dir.
 STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)

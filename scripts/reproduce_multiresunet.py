@@ -7,11 +7,8 @@ where it was. Any option of train.json may be given besides, such as --batch_siz
 """
 
 import argparse
-import ast
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ from shared.images.cases import split_cases
 from shared.images.checking import ReadCased, ReadLabeld
 from shared.studies.multiresunet import NETWORKS, write_report
 from shared.studies.perturbing import PERTURBATIONS, perturb
+from shared.studies.running import options_of, run_config
 from shared.tasks.segmentation.boundaries import boundary_scores, tiles
 from shared.tasks.segmentation.metrics import jaccard_indices
 
@@ -40,12 +38,6 @@ CONFIGS = ROOT / "bundles" / "membrane_em_segmentation" / "configs"
 # Without turns each network can learn on which side of a boundary the labels lie, and needs no offset.
 PROTOCOL = {"turns": False, "label_offset": [0.0, 0.0]}
 TILE_PX = 128  # where the worst places are looked for
-# glibc hands large blocks back to the system at every free; to keep them makes training faster.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**33),
-    "MALLOC_TRIM_THRESHOLD_": str(2**34),
-    "MALLOC_TOP_PAD_": str(2**29),
-}
 
 
 @dataclass
@@ -61,20 +53,9 @@ class Run:
         return len(read_table(self.folder / "metrics.csv")) >= self.options["max_epochs"]
 
     def train(self, threads: int) -> None:
-        config = str(CONFIGS / "train.json")
-        command = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "--config_file", config]
-        for name, value in {**self.options, "output_dir": self.folder.resolve(), "resume": True}.items():
-            command += [f"--{name}", str(value)]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.txt").open("a") as log:
-            environment = {**KEEP_MEMORY, **os.environ, "OMP_NUM_THREADS": str(threads)}
-            done = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False)
-        if done.returncode:
-            lines = Path(log.name).read_text(encoding="utf-8", errors="replace").splitlines()
-            last = lines[-1] if lines else f"exit code {done.returncode}"
-            raise InputError(
-                f"{self.network}, fold {self.fold}", expected="training to end well", got=last, fix=f"see {log.name}"
-            )
+        options = {**self.options, "output_dir": self.folder.resolve(), "resume": True}
+        name, log = f"training {self.network}, fold {self.fold}", self.folder / "log.txt"
+        run_config(name, CONFIGS / "train.json", options, log=log, threads=threads)
 
     def evaluate(self) -> list[dict[str, Any]]:
         """A row a validation case and perturbation; the predictions of the unperturbed cases go to predictions/."""
@@ -152,17 +133,6 @@ def _number(text: str) -> float | str:
         return text
 
 
-def _options(arguments: list[str]) -> Iterator[tuple[str, Any]]:
-    """--name value pairs; values as Python literals where they are such."""
-    if len(arguments) % 2 or not all(name.startswith("--") for name in arguments[::2]):
-        raise InputError("options", expected="--name value pairs", got=" ".join(arguments), fix="see --help")
-    for name, value in zip(arguments[::2], arguments[1::2]):
-        try:
-            yield name[2:], ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            yield name[2:], value
-
-
 def parse() -> tuple[argparse.Namespace, dict[str, Any]]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
@@ -181,7 +151,7 @@ def parse() -> tuple[argparse.Namespace, dict[str, Any]]:
     arguments, rest = parser.parse_known_args()
     if arguments.folds < 2:
         raise InputError("--folds", expected="2 or more", got=arguments.folds, fix="choose another number")
-    return arguments, dict(_options(rest))
+    return arguments, dict(options_of(rest))
 
 
 def planned_runs(arguments: argparse.Namespace, extra: Mapping[str, Any]) -> list[Run]:

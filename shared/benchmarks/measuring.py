@@ -99,12 +99,19 @@ def started(run: Run, *, limit: float = LIMIT) -> Run:
 
 
 def alternate(
-    runs: Mapping[str, Run], *, rounds: int, seconds: float, warm: bool = True, settle: Run = lambda: None
+    runs: Mapping[str, Run],
+    *,
+    rounds: int,
+    seconds: float,
+    warm: bool = True,
+    settle: Run = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Seconds that each of `runs` took in each round, in rounds that alternate between them.
 
     rounds: at most; seconds: after which no more begin, once there are `FEWEST`. warm: each runs once before it is
     timed, since what the method before it left in the caches is not its own. settle: waits for a GPU.
+    clock: `time.process_time` counts the processor's seconds of all threads, and not what else runs.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
     begun = time.perf_counter()
@@ -115,10 +122,10 @@ def alternate(
             if warm:
                 run()
             settle()
-            start = time.perf_counter()
+            start = clock()
             run()
             settle()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(clock() - start)
     return times
 
 

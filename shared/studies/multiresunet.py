@@ -107,7 +107,7 @@ def compare(rows: Sequence[Row], a: str, b: str, key: str) -> dict[str, float]:
     Returns the mean difference, the number of cases and those in which `a` is higher, and the p-value of Wilcoxon's
     signed-rank test (1 where there are fewer than six cases: it could not come out significant).
     """
-    return _paired({name: {row["case"]: row[key] for row in _clean(rows, name)} for name in (a, b)}, a, b)
+    return paired({name: {row["case"]: row[key] for row in _clean(rows, name)} for name in (a, b)}, a, b)
 
 
 def verdict(found: Mapping[str, float]) -> str:
@@ -117,7 +117,8 @@ def verdict(found: Mapping[str, float]) -> str:
     return "Held" if found["difference"] > 0 else "The contrary was found"
 
 
-def _paired(values: Mapping[str, Mapping[str, float]], a: str, b: str) -> dict[str, float]:
+def paired(values: Mapping[str, Mapping[str, float]], a: str, b: str) -> dict[str, float]:
+    """As `compare`, of network -> case -> value."""
     differences = np.array([values[a][case] - values[b][case] for case in values[a] if case in values[b]])
     differences = differences[np.isfinite(differences)]
     enough = len(differences) >= 6 and differences.any()
@@ -247,7 +248,7 @@ def _robustness_claim(rows: Sequence[Row]) -> str:
         kept[name] = {case: float(np.mean([c for k, _, c in changes if k == case])) for case in clean}
         by_kind[name] = {kind: float(np.mean([c for _, k, c in changes if k == kind])) for kind in PERTURBATIONS}
     measured = "change of Jaccard under perturbation, a mean over kinds and levels,"
-    found = _sentence("Robust to perturbation", measured, PROPOSED, BASELINE, _paired(kept, PROPOSED, BASELINE))
+    found = _sentence("Robust to perturbation", measured, PROPOSED, BASELINE, paired(kept, PROPOSED, BASELINE))
     kinds = [f"{kind} {by_kind[PROPOSED][kind] - by_kind[BASELINE][kind]:+.3f}" for kind in PERTURBATIONS]
     return f"{found} By kind: {', '.join(kinds)}."
 

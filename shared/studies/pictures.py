@@ -39,6 +39,33 @@ def draw_curves(
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 
 
+def draw_front(
+    path: str | Path,
+    panels: Mapping[str, tuple[Mapping[str, tuple[float, float]], Sequence[str]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+) -> Path:
+    """Draw a panel a title into a PNG: each network at its (x, y), and a line through those of the front, by x.
+
+    panels: title -> networks, and the names of those on the front in the order of x. Lower x and higher y are better.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6 * len(panels), 4.4), layout="constrained")
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, (networks, front)) in zip(row, panels.items()):
+        x, y = zip(*(networks[name] for name in front))
+        axes.plot(x, y, color="black", linewidth=1, linestyle="--", zorder=1)
+        for colour, (name, (time, score)) in zip(COLOURS, networks.items()):
+            axes.scatter(time, score, s=45, color=colour, zorder=2)
+            axes.annotate(name, (time, score), textcoords="offset points", xytext=(7, -11), fontsize=9)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axes.margins(x=0.2, y=0.12)
+        axes.grid(alpha=0.3)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
+
+
 def draw_comparison(path: str | Path, rows: Mapping[str, Mapping[str, tuple[np.ndarray, str]]]) -> Path:
     """Draw a row a title into a PNG: pictures (rows, columns) beside each other, each with a caption.
 

@@ -1,0 +1,117 @@
+"""Find the networks that no other beats on both score and time, for a bundle that segments.
+
+Trains each network by the bundle's train.json from scratch, all for the same epochs, scores it by evaluate.json on the
+validation split, and times it as inference.json runs it. What is done is not done again, but for the timing, so a study
+that was stopped goes on where it was. The report covers each bundle that was compared in the same --output_dir.
+Any option of train.json may be given besides, such as --batch_size 8.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from monai_bundle_zoo import ROOT
+from shared.benchmarks.measuring import alternate
+from shared.errors import InputError, report_input_errors_in_one_line
+from shared.files import read_json, write_json
+from shared.studies.candidates import Candidate
+from shared.studies.networks import candidates
+from shared.studies.pareto import Compared, Point, write_report
+from shared.studies.running import options_of
+from shared.studies.timing import cost, first_image, inference
+
+CONFIG = "inference.json"
+SECONDS = 60.0  # of rounds, after which no more begin
+# What is timed -> threads, and how the network is run.
+WAYS = {
+    "1 thread": (1, {"folded": True, "bfloat16": False}),
+    "norms not folded": (1, {"folded": False, "bfloat16": False}),
+    "bfloat16": (1, {"folded": True, "bfloat16": True}),
+    "2 threads": (2, {"folded": True, "bfloat16": False}),
+}
+
+
+def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate]:
+    """Raises InputError for a bundle or a network that is not known."""
+    if not bundle.name.endswith("_segmentation") or not (bundle / "configs" / CONFIG).is_file():
+        raise InputError(bundle.name, expected="a bundle that segments", got="none", fix="correct the name")
+    known = candidates(read_json(bundle / "configs" / CONFIG)["network_def"].get("spatial_dims", 0))
+    for name in arguments.networks or []:
+        if name not in known:
+            raise InputError("--networks", expected=", ".join(known), got=name, fix="correct the name")
+    folder = arguments.output_dir.resolve() / bundle.name
+    return [
+        Candidate(
+            name, known[name], bundle / "configs", folder / name.replace(" ", "_"), arguments.dataset_dir.resolve(),
+            arguments.threads, arguments.options,
+        )
+        for name in arguments.networks or known
+    ]  # fmt: skip
+
+
+def timings(found: list[Candidate], image: Tensor, rounds: int) -> dict[str, dict[str, float]]:
+    """Network -> what of `WAYS` -> ms, the least of rounds that alternate, since whatever else runs only adds.
+
+    Of one thread it is the processor's time.
+    """
+    figures: dict[str, dict[str, float]] = {candidate.name: {} for candidate in found}
+    for way, (threads, how) in WAYS.items():
+        torch.set_num_threads(threads)
+        runs = {c.name: inference(c.configs / CONFIG, c.network_def, c.weights, image, **how) for c in found}
+        clock = time.process_time if threads == 1 else time.perf_counter
+        for name, seconds in alternate(runs, rounds=rounds, seconds=SECONDS, clock=clock).items():
+            figures[name][way] = 1000 * min(seconds)
+    return figures
+
+
+def compare(bundle: Path, arguments: argparse.Namespace) -> Compared:
+    found = candidates_of(bundle, arguments)
+    for candidate in tqdm(found, unit="network", desc="training"):
+        candidate.train(arguments.max_epochs)
+    scores = {c.name: c.scores() for c in tqdm(found, unit="network", desc="scoring")}
+    config = bundle / "configs" / CONFIG
+    image = first_image(config)
+    ms = timings(found, image, arguments.rounds)
+    points = [Point(c.name, scores[c.name], ms[c.name], *cost(config, c.network_def, image)) for c in found]
+    command = f"python scripts/compare_networks.py {shlex.join(sys.argv[1:])}"
+    return Compared(bundle.name, found[0].key_metric(), arguments.max_epochs, image.shape[2:], points, command)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("bundle", help="the name of a folder in bundles/")
+    parser.add_argument("--dataset_dir", type=Path, required=True, help="as train.json takes it")
+    parser.add_argument("--output_dir", type=Path, default=Path("outputs/networks"))
+    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
+    parser.add_argument("--networks", nargs="+", help="some of them; the first is what the others are compared with")
+    parser.add_argument("--max_epochs", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=15, help="of timing, at most")
+    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
+    arguments, rest = parser.parse_known_args()
+    arguments.options = dict(options_of(rest))
+    return arguments
+
+
+def main() -> None:
+    report_input_errors_in_one_line()
+    arguments = parse()
+    compared = compare(ROOT / "bundles" / arguments.bundle, arguments)
+    output_dir: Path = arguments.output_dir
+    write_json(output_dir / compared.bundle / "compared.json", asdict(compared))
+    done = [Compared.read(path) for path in sorted(output_dir.glob("*/compared.json"))]
+    for folder in {output_dir, arguments.docs_dir or output_dir}:
+        text = write_report(folder, done)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
