@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from monai.utils import convert_to_dst_type
 
 from shared.images.ranges import scaled, within_extremes
 from shared.samples import Sample
@@ -26,5 +26,6 @@ class ScaleByRanged(MapTransform):
         for key in self.key_iterator(out):
             values = np.asarray(out[key])
             low, high = within_extremes(values, self.percentiles, self.margin)
-            out[key] = MetaTensor(torch.from_numpy(scaled(values, low, high)), meta=out[key].meta)
+            done = torch.from_numpy(scaled(values, low, high))
+            out[key] = convert_to_dst_type(done, out[key], dtype=done.dtype)[0]
         return out

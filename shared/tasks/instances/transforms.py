@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from monai.config import KeysCollection
 from monai.data import MetaTensor, list_data_collate
 from monai.transforms import MapTransform
+from monai.utils import convert_to_dst_type
 from scipy.ndimage import find_objects
 from skimage.measure import label as connected_parts
 from torch import Tensor
@@ -68,7 +69,8 @@ class ScaleByPercentilesd(MapTransform):
         for key in self.key_iterator(out):
             values = np.asarray(out[key])
             low, high = within_percentiles(values, self.percentiles, most=self.most)
-            out[key] = MetaTensor(torch.from_numpy(scaled(values, low, high, onto=(-1, 1))), meta=out[key].meta)
+            done = torch.from_numpy(scaled(values, low, high, onto=(-1, 1)))
+            out[key] = convert_to_dst_type(done, out[key], dtype=done.dtype)[0]
         return out
 
 
