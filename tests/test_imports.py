@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
     "version", "errors", "files", "samples", "places", "outputs", "options", "commandline", "images", "door", "bundle",
-    "layers", "spatial", "detection", "nets", "engine", "tasks", "export", "zoo", "studies", "benchmarks",
+    "layers", "spatial", "synthesis", "detection", "nets", "engine", "tasks", "export", "zoo", "studies", "benchmarks",
 )  # fmt: skip
 
 
