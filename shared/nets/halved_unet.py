@@ -43,12 +43,12 @@ class HalvedUNet(nn.Module):
         return crop(self.head(hidden), x.shape[2:])
 
     def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
-        """The logits of every other voxel, `forward(x)[..., corner[0]::2, corner[1]::2, ...]`, cheaper.
+        """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.
 
         The sizes of `x` must divide by `stride`.
         """
         conv = F.conv3d if x.ndim == 5 else F.conv2d
-        weight = self.cells.weight[(..., *(slice(c, c + 1) for c in corner))].transpose(0, 1)
+        weight = every_other(self.cells.weight, corner).transpose(0, 1)
         cells = conv(self._features(x), weight, self.cells.bias)
         shifted = F.pad(x, [side for c in reversed(corner) for side in (1 - c, c)])
         local = conv(shifted, self.local.weight, self.local.bias, stride=2)
@@ -56,3 +56,9 @@ class HalvedUNet(nn.Module):
 
     def _features(self, x: Tensor) -> Tensor:
         return F.relu(self.trunk(F.relu(self.stem(x))))
+
+
+def every_other(x: Tensor, corner: Sequence[int]) -> Tensor:
+    """Every other voxel along each axis of (B, C, *S), from the one at `corner`, of 0 and 1, on."""
+    index: tuple = (..., *(slice(c, None, 2) for c in corner))
+    return x[index]

@@ -39,6 +39,11 @@ class Synthesiser:
         self.spacing = spacing
         self.ranges = ranges
 
+    def widened(self, width: float) -> "Synthesiser":
+        """With ranges `width` (0 to 1) as wide; see `Ranges`."""
+        ranges = self.ranges.widened(width) if width < 1 else self.ranges
+        return Synthesiser(self.labels, size=self.size, spacing=self.spacing, ranges=ranges)
+
     def __call__(self, label_map: LabelMap, rng: Generator) -> tuple[Tensor, Tensor]:
         """One sample on the device of `rng`, which is all that it depends on besides `label_map`."""
         indices, mirrored = self.random_shape(label_map, rng)

@@ -1,6 +1,12 @@
 """How far a synthetic image may be from its label map, and from where each number comes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+# What `Ranges.widened` narrows; contrasts are as random from the beginning.
+GROWN = (
+    "rotation", "scaling", "shearing", "translation", "warp", "bias", "gamma", "noise", "skull_strip", "crop",
+    "thin_slices", "thick_slices",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +56,20 @@ class Ranges:
     profile: tuple[float, float] = (0.29, 0.75)
     crop: float = 0.3
     crop_share: float = 0.33
+
+    def widened(self, width: float) -> "Ranges":
+        """With changes of shape, artefacts and resolution that are `width` (0 to 1) as far."""
+        grown = (
+            "rotation",
+            "scaling",
+            "shearing",
+            "translation",
+            "warp",
+            "bias",
+            "gamma",
+            "noise",
+            "skull_strip",
+            "crop",
+        )
+        thinner = {name: 1 + (getattr(self, name) - 1) * width for name in ("thin_slices", "thick_slices")}
+        return replace(self, **{name: getattr(self, name) * width for name in grown}, **thinner)
