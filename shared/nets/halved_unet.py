@@ -45,8 +45,10 @@ class HalvedUNet(nn.Module):
     def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
         """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.
 
-        The sizes of `x` must divide by `stride`.
+        Raises ValueError where a size of `x` does not divide by `stride`.
         """
+        if any(s % self.stride for s in x.shape[2:]):
+            raise ValueError(f"expected sizes that divide by {self.stride}, got {tuple(x.shape[2:])}")
         conv = F.conv3d if x.ndim == 5 else F.conv2d
         weight = every_other(self.cells.weight, corner).transpose(0, 1)
         cells = conv(self._features(x), weight, self.cells.bias)

@@ -8,12 +8,20 @@ import numpy as np
 import torch
 
 from shared.errors import InputError
+from shared.images.cases import Case, find_cases
 from shared.images.reading import read_ids
+from shared.images.splits import split_by_name
 from shared.synthesis.generator import LabelMap
 from shared.synthesis.labels import Labels
 
 MARGIN = 1  # voxels of background around a map; what lies beyond is that of its border
 LARGEST_STRETCH = 1.01  # of the longest side of a voxel to its shortest
+
+
+def split_label_maps(dataset_dir: str | Path, *, fraction: float = 0.05, seed: int = 0) -> dict[str, list[Case]]:
+    """The volumes of a folder of label maps, {"training": [...], "validation": [...], "all": [...]}: see `split_by_name`."""
+    cases = find_cases(dataset_dir, kinds=["volume"])
+    return split_by_name(dataset_dir, cases, [case["case"] for case in cases], fraction=fraction, seed=seed)
 
 
 def read_label_maps(

@@ -32,6 +32,11 @@ def test_any_size_is_answered_at_its_own(size: tuple[int, ...]) -> None:
     assert network(len(size))(torch.rand(1, 1, *size)).shape == (1, 5, *size)
 
 
+def test_a_part_of_a_size_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"divide by 8, got \(16, 12\)"):
+        network(2).at(torch.rand(1, 1, 16, 12), (0, 0))
+
+
 def test_a_flat_volume_is_a_picture() -> None:
     """3D convolutions whose kernels are those of 2D in the middle slice, zero elsewhere, on a volume of equal slices.
 

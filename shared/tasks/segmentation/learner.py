@@ -1,6 +1,6 @@
 """A training step of a network that answers at a part of the voxels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,21 +11,20 @@ from shared.nets.halved_unet import HalvedUNet, every_other
 
 
 class LatticeLearner(nn.Module):
-    """The loss of `network` on every other voxel of images (B, C, *S), from a random one of their first 2^D on.
+    """{"logits", "label"} of `network` at every other voxel of images (B, C, *S), from a random one on.
 
-    label: (B, 1, *S), classes. The classes of a volume of many fill most of a step's memory and a third of its time; a
-    part of the voxels tells as much. It is the module to run in parallel on several devices.
+    label: (B, 1, *S), classes. Where a volume has many classes, its logits and their loss cost as much as the rest of
+    the network; a part of the voxels, another each time, shows the same. It is the module to run in parallel on several
+    devices.
     """
 
-    def __init__(self, network: HalvedUNet, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, network: HalvedUNet) -> None:
         super().__init__()
         self.network = network
-        self.loss = loss
 
-    def forward(self, image: Tensor, label: Tensor) -> Tensor:
+    def forward(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         corner = torch.randint(2, [image.ndim - 2]).tolist()
-        logits = self.network.at(image, corner).float()
-        return self.loss(logits, every_other(label, corner))
+        return {"logits": self.network.at(image, corner), "label": every_other(label, corner)}
 
 
 def prepare_labelled(
@@ -37,8 +36,3 @@ def prepare_labelled(
         for key in ("image", "label")
     )
     return image, None, (), {"label": label}
-
-
-def as_it_is(loss: Tensor, _: object = None) -> Tensor:
-    """The loss that a learner has worked out itself, for a trainer that asks for a function of (pred, label)."""
-    return loss

@@ -1,5 +1,7 @@
 """Losses of label maps of many classes, at the memory and time of few."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -9,7 +11,7 @@ def dice_cross_entropy(logits: Tensor, label: Tensor, *, smooth: float = 1.0) ->
 
     logits: (B, C, *S), float32. label: (B, 1, *S), classes. smooth: added to both parts of each fraction, in voxels.
     Equals MONAI's DiceCELoss(softmax=True, to_onehot_y=True, batch=True, smooth_nr=smooth, smooth_dr=smooth), but makes
-    no one-hot maps, which for 33 classes take most of a loss's time.
+    no one-hot maps.
     Source: Milletari et al., V-Net, 3DV 2016, eq. 3. Differs: no squares.
     """
     logs, wanted = logits.log_softmax(dim=1), label.long()
@@ -20,3 +22,8 @@ def dice_cross_entropy(logits: Tensor, label: Tensor, *, smooth: float = 1.0) ->
     expected = chances.sum(dim=[0, *range(2, logits.ndim)])
     dice = (2 * overlap + smooth) / (expected + sizes + smooth)
     return 1 - dice.mean() - logs.gather(1, wanted).mean()
+
+
+def answered_loss(answered: Mapping[str, Tensor], _: object = None) -> Tensor:
+    """`dice_cross_entropy` of what a `LatticeLearner` answers, as a trainer's function of (pred, label)."""
+    return dice_cross_entropy(answered["logits"], answered["label"])

@@ -38,6 +38,7 @@ class Segmentation:
     label_values: Sequence[int] = ()
     shift: Sequence[Part] = ()
     include_background: bool = False
+    standardised: bool = True
     folds: bool = False
     several_crops: bool = False
     doubted: Mapping[str, float] = field(default_factory=dict)
@@ -129,7 +130,8 @@ class Segmentation:
             channel_wise=True,
         )  # fmt: skip
         normal = component("NormalizeIntensityd", keys="image", channel_wise=True)
-        return [read, *reading, *([upright, spaced] if self._dims == 3 else []), scaled, normal]
+        spatial = [upright, spaced] if self._dims == 3 else []
+        return [read, *reading, *spatial, scaled, *([normal] if self.standardised else [])]
 
     def _reading_labels(self) -> Part:
         values = {"values": "@label_values"} if self.label_values else {}

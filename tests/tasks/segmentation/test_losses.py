@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.losses import DiceCELoss
 
-from shared.tasks.segmentation.losses import dice_cross_entropy
+from shared.tasks.segmentation.losses import answered_loss, dice_cross_entropy
 
 
 @pytest.mark.parametrize("size", [(7, 6), (5, 4, 6)])
@@ -15,4 +15,5 @@ def test_the_loss_and_its_gradient_are_those_of_monai(size: tuple[int, ...]) -> 
     reference = DiceCELoss(softmax=True, to_onehot_y=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
     ours, theirs = dice_cross_entropy(logits, label), reference(logits, label)
     torch.testing.assert_close(ours, theirs)
+    assert answered_loss({"logits": logits, "label": label}) == ours
     torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, theirs)))
