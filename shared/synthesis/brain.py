@@ -21,8 +21,9 @@ TISSUES = {
     "lesion": LESIONS[:1],
     "vessel": VESSELS[:1],
 }
+LEARNED = sorted({0, *NO_SIDES, *(set(SIDES) | set(SIDES.values())) - set(MERGED)})
 
 
-def brain_labels(ids: Iterable[int], learned: Iterable[int]) -> Labels:
+def brain_labels(ids: Iterable[int], learned: Iterable[int] = LEARNED) -> Labels:
     """The tables of label maps that hold `ids`, for a network that learns `learned`, background (0) first."""
     return Labels.make(ids, learned=[*learned], sides=SIDES, merged=MERGED, tissues=TISSUES)

@@ -19,7 +19,7 @@ LARGEST_STRETCH = 1.01  # of the longest side of a voxel to its shortest
 
 
 def split_label_maps(dataset_dir: str | Path, *, fraction: float = 0.05, seed: int = 0) -> dict[str, list[Case]]:
-    """The volumes of a folder of label maps, {"training": [...], "validation": [...], "all": [...]}: see `split_by_name`."""
+    """The volumes of a folder of label maps, as {"training", "validation", "all"}: see `split_by_name`."""
     cases = find_cases(dataset_dir, kinds=["volume"])
     return split_by_name(dataset_dir, cases, [case["case"] for case in cases], fraction=fraction, seed=seed)
 
