@@ -33,7 +33,7 @@ def read_label_maps(
     Raises InputError where voxels are no cubes, or nothing in a map is learned.
     """
     volumes = [_upright(Path(path)) for path in paths]
-    labels = labels_of({int(value) for ids, _ in volumes for value in np.unique(ids)})
+    labels = labels_of({int(value) for ids, _ in volumes for value in np.flatnonzero(np.bincount(ids.ravel()))})
     return labels, [_as_map(Path(path), ids, spacing, labels) for path, (ids, spacing) in zip(paths, volumes)]
 
 
