@@ -65,17 +65,21 @@ class GrowingTable:
         self.columns = list(columns)
         self.rows: list[Mapping[str, object]] = []
 
-    def add(self, row: Mapping[str, object]) -> None:
-        """Add a row at the end; columns that are new are added behind the others."""
-        self.rows.append(row)
-        new = [column for column in row if column not in self.columns]
-        if new or len(self.rows) == 1:
+    def add(self, *rows: Mapping[str, object]) -> None:
+        """Add rows at the end. The first ones replace the file, and columns that are new are added behind the others.
+
+        Raises InputError where the file cannot be written.
+        """
+        begun = bool(self.rows)
+        self.rows += rows
+        new = [column for column in dict.fromkeys(c for row in rows for c in row) if column not in self.columns]
+        if new or not begun:
             self.columns += new
             write_table(self.path, self.rows, self.columns)
             return
         text = io.StringIO()
-        csv.DictWriter(text, self.columns, restval="").writerow(row)
-        with self.path.open("a", newline="", encoding="utf-8") as file:
+        csv.DictWriter(text, self.columns, restval="").writerows(rows)
+        with system_faults(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
             file.write(text.getvalue())  # in one piece
 
 
@@ -134,6 +138,14 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(read_text(Path(path)), newline="")))
     except csv.Error as error:
         raise InputError(path, expected="a table as CSV", got=one_line(error), fix="save it as such") from error
+
+
+def read_grown_table(path: str | Path) -> list[dict[str, str]]:
+    """The rows of a `GrowingTable`'s file but for a last one that a killed run wrote half; as `read_table`."""
+    rows = read_table(path)
+    text = read_text(Path(path)) if rows else ""
+    ended = text.endswith("\n") and text.count('"') % 2 == 0  # a line may also end within quotes
+    return rows if ended else rows[:-1]
 
 
 def is_visible(name: str) -> bool:

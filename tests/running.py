@@ -29,7 +29,7 @@ from monai.bundle import create_workflow
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import CaseTask
+from shared.engine.outcomes import CaseTask
 from shared.engine.report import CaseReport
 from shared.errors import input_error_behind
 from shared.files import read_table

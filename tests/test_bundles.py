@@ -94,6 +94,14 @@ def test_a_bundle_has_every_file_that_a_bundle_has(bundle: Path) -> None:
     assert all(path.stat().st_size <= 16 * 2**20 for path in bundle.glob("models/*"))
 
 
+@each_bundle
+@pytest.mark.parametrize("name", ["inference", "evaluate"])
+def test_pictures_are_an_option_that_the_task_of_the_run_is_given(bundle: Path, name: str) -> None:
+    content = config(bundle, name)
+    assert content["pictures"] is True
+    assert content["report"]["task"]["pictures"] == "@pictures"
+
+
 @each_network
 def test_the_weights_are_a_plain_state_dict_of_the_network_in_both_configs(bundle: Path) -> None:
     state = torch.load(bundle / "models" / "model.pt", weights_only=True)

@@ -13,6 +13,8 @@ import pytest
 
 from shared.errors import InputError
 from shared.files import (
+    GrowingTable,
+    read_grown_table,
     read_json,
     read_table,
     read_text,
@@ -99,6 +101,34 @@ def test_named_columns_are_written_even_without_rows_and_no_others(tmp_path: Pat
     assert write_table(tmp_path / "t.csv", [], ["case", "status"]).read_text().strip() == "case,status"
     rows = read_table(write_table(tmp_path / "t.csv", [{"other": 1, "status": "ok"}], ["case", "status"]))
     assert rows == [{"case": "", "status": "ok"}]
+
+
+def test_a_growing_table_has_every_row_at_once_and_is_rewritten_for_new_columns_alone(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("of,an,earlier,run\n")
+    table = GrowingTable(path, ["case", "status"])
+    table.add({"case": "a", "status": "ok"}, {"case": "b\n2", "status": "ok"})
+    inode = path.stat().st_ino
+    table.add({"case": "c", "status": "failed"})
+    assert path.stat().st_ino == inode  # appended to
+    table.add({"case": "d", "status": "ok", "dice": 0.5})
+    assert path.stat().st_ino != inode
+    table.add({"case": "e"})
+    rows = read_grown_table(path)
+    assert [row["case"] for row in rows] == ["a", "b\n2", "c", "d", "e"]
+    assert [row["dice"] for row in rows] == ["", "", "", "0.5", ""]
+
+
+def test_of_a_table_cut_anywhere_the_whole_rows_are_read_and_no_half_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [{"case": "a", "note": "x,y"}, {"case": "b", "note": 'of "two"\nlines'}, {"case": "c", "note": "z"}]
+    GrowingTable(path, ["case", "note"]).add(*rows)
+    whole = path.read_bytes()
+    # Of the \r\n that ends a row, and of the quote before it, all but the \n must be there.
+    ends = [whole.index(b"x,y") + 5, whole.index(b"lines") + 7, len(whole) - 1]
+    for length in range(whole.index(b"\n") + 1, len(whole) + 1):
+        path.write_bytes(whole[:length])
+        assert read_grown_table(path) == rows[: sum(end <= length for end in ends)], whole[:length]
 
 
 def test_no_file_is_a_table_without_rows(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ OPTIONS = {
     "pixdim": "the spacing, in mm, at which a pair is registered, if not the fixed image's; the field is at full size",
     "preset": "`paper`: the published method; `warm`, for slices of about 1 mm (else add `--pixdim 1`): from `weights`",
     "workers": "pairs registered side by side, each on one thread; for CPUs",
-    "runtime": "torch, whatever is given: onnxruntime has no gradients",
+    "runtime": "torch, whatever is given: the others have no gradients",
     "fast#smoothness": "smoother fields; also `fast#folds` (λ₁), `fast#magnitude` (λ₂), `fast#squarings`",
     "fast#levels": "`\"{'2': […], '3': […]}\"`: the levels for slices and volumes, see `configs/inference.json`",
     "paper#folds": "λ₁; also `paper#magnitude` (λ₂), `paper#gradient` (λ₃), `paper#window`, `paper#steps`",

@@ -72,6 +72,8 @@ RECIPE = Registration(
     ],
 )
 OPTIONS = {
+    "runtime": "`onnx` runs the network in onnxruntime, in float32, from a file that the first run exports in about a"
+    " minute; `auto` takes it or torch, whichever is the faster for the first pair; OpenVINO cannot sample volumes",
     "affine": "how the images are aligned first, as part of the field: by their centres, since the origins of such"
     " crops mean nothing; `rigid` or `affine`, by what they show; `none`",
 }

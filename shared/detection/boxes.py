@@ -6,7 +6,7 @@ from math import pi
 import torch
 from torch import Tensor
 
-EPSILON = 1e-7
+from shared.detection.greedy import EPSILON
 
 
 def picked(rows: Tensor, index: Tensor) -> Tensor:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from shared.detection.boxes import intersection_over_union
+from shared.detection.greedy import overlaps
 
 SAME = 0.5  # IoU of boxes above which two views show the same instance
 
@@ -34,9 +33,7 @@ def fuse_views(views: Sequence[Seen]) -> Seen:
         return views[0]
     boxes, scores, labels, masks = (np.concatenate(values) for values in zip(*seen))
     view = np.repeat(np.arange(len(seen)), [len(each.scores) for each in seen])
-    corners = torch.as_tensor(boxes)
-    overlap = intersection_over_union(corners[:, None], corners[None]).numpy()
-    overlap = np.where(labels[:, None] == labels, overlap, 0)
+    overlap = np.where(labels[:, None] == labels, overlaps(boxes[:, None], boxes[None]), 0)
     free, groups = np.ones(len(scores), dtype=bool), []
     for surest in np.argsort(-scores, kind="stable"):
         if not free[surest]:

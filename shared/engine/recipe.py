@@ -21,6 +21,7 @@ CODE_PATH = (
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 MODEL = "$@bundle_root + '/models/model.pt'"
 ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by other programs, without `initialize`
+DRAWING = {"pictures": True}  # an option of inference and evaluation
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
 SPLIT_BY = {"fraction": "@validation_fraction", "seed": "@seed"}
@@ -151,5 +152,5 @@ def over_cases(
         with_start({"preprocessing": compose(*preprocessing)}),
         {"cases": cases, "report": report, "dataset": case_dataset()} | loader,
         with_start(inference) | {"handlers": [weights, "@report"], "evaluator": engine},
-        run("$@report.begin() and @evaluator.run()", "$@report.finish()"),
+        run("$@report.begin() and @evaluator.run()", "$@report.finish(@network)"),
     ]

@@ -4,20 +4,21 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-from shared.engine.cases import CaseTask, Figures, Row, result_of
+from shared.engine.outcomes import CaseTask, Figures, Result, Row, result_of
 from shared.engine.processes import in_first_process, is_first_process, merged, own_share
 from shared.engine.tables import format_table
 from shared.errors import InputError, input_error_behind, unforeseen
-from shared.files import GrowingTable, read_table, write_table
+from shared.files import GrowingTable, read_grown_table, write_table
 from shared.images.cases import Case, Survey
 from shared.images.passed import PassedOver
-from shared.options import run_settings
 from shared.outputs import MANIFEST, Outputs, digest_of
+
+if TYPE_CHECKING:  # it imports torch, and a run without torch has a report, too
+    from ignite.engine import Engine
 
 COLUMNS = ("case", "status", "seconds", "message")
 MOST_FAILURES, MOST_COLUMNS = 20, 14  # printed after a run; the table has all
@@ -32,6 +33,7 @@ class CaseReport:
     cases: to be run, and where it is a `Survey` what was passed over, which is printed after the table.
     table: name of the CSV in `output_dir`, a row a case: case, status (ok or failed), seconds, message, figures.
     keep: rows of other cases that the table has already stay in it, before the new ones.
+    settings: what decides the results besides files; None: those of the config that runs.
     A case whose results would have the place of another's, or of a summary, is done under its name and "_".
     `begin` comes before the engine runs, and `finish` after it.
     """
@@ -45,10 +47,12 @@ class CaseReport:
         table: str = "summary.csv",
         resume: bool = False,
         keep: bool = True,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
         found = cases if isinstance(cases, Survey) else Survey(list(cases), PassedOver())
         self.passed = found.passed
         self.task = task
+        self.settings = settings
         self.path = Path(output_dir) / table
         self.outputs = Outputs(output_dir)
         self.cases = kept_apart(found.cases, task, [table, MANIFEST])
@@ -56,7 +60,7 @@ class CaseReport:
         self.started = 0.0
         self.begun = False
         self.growing = GrowingTable(self.path, COLUMNS)
-        former = {row["case"]: row for row in read_table(self.path) if row.get("case")} if keep or resume else {}
+        former = {row["case"]: row for row in read_grown_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
         self.former: dict[str, Figures] = {n: dict(r) for n, r in former.items() if keep and n not in names}
         if resume:
@@ -72,17 +76,22 @@ class CaseReport:
         self.begun = True
         return bool(self.pending)
 
-    def attach(self, engine: Engine) -> None:
+    def attach(self, engine: "Engine") -> None:
+        from ignite.engine import Events
+
         # A bar that would be gone within two seconds is not shown at all.
         bar = tqdm(total=len(self.pending), unit="case", delay=2, disable=None)
         engine.add_event_handler(Events.STARTED, lambda: self.begun or self.begin())  # for who runs the engine alone
-        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start_case)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._end_case)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self.start_case)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: self.end_case(result_of(engine)))
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
         engine.add_event_handler(Events.COMPLETED, bar.close)
 
-    def finish(self) -> None:
-        """Write and print the table. Raises InputError where a case failed, so that the exit code is 1."""
+    def finish(self, network: object = None) -> None:
+        """Write and print the table. Raises InputError where a case failed, so that the exit code is 1.
+
+        network: one that chose how it runs has a `choice`, a line that is printed after the table.
+        """
         self.rows, self.task.kept = merged(self.rows), merged(self.task.kept)
         if not is_first_process():
             return
@@ -90,7 +99,7 @@ class CaseReport:
         every = [*self.former.values(), *rows]
         write_table(self.path, every, dict.fromkeys([*COLUMNS, *(column for row in every for column in row)]))
         self.task.conclude(every)
-        print_outcome(self.path, rows, self.passed)
+        print_outcome(self.path, rows, self.passed, note=getattr(network, "choice", ""))
 
     def _claim(self) -> None:
         """Make sure that nothing of the user's is replaced, and say in the manifest what is going to be written."""
@@ -112,14 +121,18 @@ class CaseReport:
     @cached_property
     def _digests(self) -> dict[str, str]:
         """By case, of what its results are made with: its files, and the run's settings and weights."""
-        settings = run_settings()
-        return {case["case"]: digest_of(settings, files_of(case)) for case in self.cases}
+        if self.settings is None:
+            from shared.options import run_settings  # imports torch
 
-    def _start_case(self, engine: Engine) -> None:
+            self.settings = run_settings()
+        return {case["case"]: digest_of(self.settings, files_of(case)) for case in self.cases}
+
+    def start_case(self) -> None:
+        """Take the time from here on."""
         self.started = time.perf_counter()
 
-    def _end_case(self, engine: Any) -> None:
-        result = result_of(engine)
+    def end_case(self, result: Result) -> None:
+        """Hand the result of a case to the task, and enter into the table what became of it."""
         try:
             if "error" in result:
                 raise result["error"]
@@ -131,10 +144,8 @@ class CaseReport:
         seconds = round(time.perf_counter() - self.started, 3)
         self._note(result["case"], seconds, figures, status=status)
         if is_first_process():
-            if not self.growing.rows:
-                for row in [*self.former.values(), *list(self.rows.values())[:-1]]:
-                    self.growing.add(row)
-            self.growing.add(self.rows[result["case"]])
+            earlier = [] if self.growing.rows else [*self.former.values(), *list(self.rows.values())[:-1]]
+            self.growing.add(*earlier, self.rows[result["case"]])
 
     def _note(self, case: str, seconds: float | str, figures: Figures, *, status: str = "ok") -> None:
         self.rows[case] = {"case": case, "status": status, "seconds": seconds, "message": "", **figures}
@@ -158,8 +169,11 @@ def files_of(case: Case) -> list[str]:
     return [value if Path(value).exists() else value.rpartition("#")[0] or value for value in values]
 
 
-def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> None:
-    """Print the table of a run, what was passed over and what became of its cases. Raises InputError if one failed."""
+def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver, *, note: str = "") -> None:
+    """Print the table of a run, `note`, what was passed over and what became of its cases.
+
+    Raises InputError where one failed.
+    """
     failed = [row for row in rows if row["status"] != "ok"]
     columns = list(dict.fromkeys(column for row in rows for column in row if column != "message"))
     print(format_table(rows, columns[:MOST_COLUMNS]))
@@ -173,8 +187,9 @@ def print_outcome(path: Path, rows: Sequence[Figures], passed: PassedOver) -> No
             print(f"{kind}: {row['message']}")
         if len(found) > MOST_FAILURES:
             print(f"… and {len(found) - MOST_FAILURES} more: {kind}")
-    if passed:
-        print(passed)
+    for line in (note, passed):
+        if line:
+            print(line)
     over = f", {len(passed)} passed over" if passed else ""
     print(f"{len(rows) - len(failed)} of {len(rows)} cases done{over}, results in {path.parent.resolve()}")
     if failed:

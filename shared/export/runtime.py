@@ -1,31 +1,30 @@
-"""Running a bundle's network by onnxruntime in place of torch."""
+"""Running a bundle's network by onnxruntime or OpenVINO in place of torch."""
 
-import contextlib
-import io
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from shared.engine.forms import Form, Outputs, settings_sha256
 from shared.engine.weights import weight_file
 from shared.errors import InputError, one_line
+from shared.export.sessions import CPU, ON_CUDA, compile_model, start_session
+from shared.export.trial import FastestNetwork
 from shared.files import sha256_of
 
-RUNTIMES = ("torch", "onnx")
-CPU = "CPUExecutionProvider"
-ON_CUDA = ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+RUNTIMES = ("torch", "onnx", "openvino", "auto")
 
 
 def in_runtime(network: nn.Module, runtime: str, forms: Mapping[str, Callable[..., Form]], **options: Any) -> nn.Module:
-    """`network` itself for the runtime "torch"; for "onnx" an `OnnxNetwork` of the first of `forms` in its place.
+    """`network` itself for the runtime "torch"; else what runs the first of `forms` in its place.
 
-    options: those of `OnnxNetwork`. An optimisation stays in torch, and that is printed. Raises InputError for another
-    runtime.
+    options: those of `OnnxNetwork`. "auto": the fastest of those installed, see `FastestNetwork`. An optimisation stays
+    in torch, and that is printed. Raises InputError for another runtime.
     """
     if runtime not in RUNTIMES:
         raise InputError("--runtime", expected=f"one of {', '.join(RUNTIMES)}", got=runtime, fix="choose one of these")
@@ -34,9 +33,19 @@ def in_runtime(network: nn.Module, runtime: str, forms: Mapping[str, Callable[..
     maker = next(iter(forms.values()))
     form: type[Form] = maker.func if isinstance(maker, partial) else maker  # type: ignore[assignment]
     if not form.is_whole:
-        print("runtime onnx: this optimises each pair by gradients, which onnxruntime lacks, so it runs in torch")
+        print(f"runtime {runtime}: this optimises each pair by gradients, which torch alone has, so it runs in torch")
         return network
-    return OnnxNetwork(network, forms, form, **options)
+    if runtime == "auto":
+        others = {name: STAND_INS[name](network, forms, form, **options) for name in installed(options["device"])}
+        return FastestNetwork(network, others, bundle_root=options["bundle_root"])
+    return STAND_INS[runtime](network, forms, form, **options)
+
+
+def installed(device: str | torch.device) -> list[str]:
+    """The runtimes besides torch that are installed and compute on `device`."""
+    if torch.device(device).type == "cpu":
+        return ["onnx", *(["openvino"] if find_spec("openvino") else [])]
+    return ["onnx"] if usual_providers(torch.device(device)) != [CPU] else []
 
 
 class OnnxNetwork(nn.Module):
@@ -68,7 +77,7 @@ class OnnxNetwork(nn.Module):
         self.session: Any = None
 
     def open(self, weights: str | Path) -> None:
-        """Start onnxruntime on the file of these weights. Raises InputError where it is missing or of other weights."""
+        """Start the runtime on the file of these weights. Raises InputError where it is missing or of other weights."""
         path = self.path or weight_file(weights).with_suffix(".onnx")
         of_these = self._is_of(path, weights)
         if self.path is None and not of_these:
@@ -79,14 +88,22 @@ class OnnxNetwork(nn.Module):
         elif not of_these:
             found = "one of other weights or settings" if path.is_file() else "none"
             raise InputError(path, expected=f"an ONNX file of {weights}", got=found, fix="run scripts/export_onnx.py")
-        self.session = start_session(path, self.providers, self.engine_cache)
+        self._start(path)
+
+    def forward(self, image: Tensor) -> Outputs:
+        outputs = self._run(image.float().cpu().numpy())
+        return self.form.of_outputs([torch.from_numpy(output).to(image.device) for output in outputs])
+
+    def _start(self, path: Path) -> None:
+        threads = torch.get_num_threads()
+        self.session = start_session(path, self.providers, threads=threads, engine_cache=self.engine_cache)
         used = self.session.get_providers()
         absent = [name for name in self.providers if name not in used]
         print(f"onnxruntime: {path} on {', '.join(used)}", *(f"(not {name})" for name in absent), flush=True)
 
-    def forward(self, image: Tensor) -> Outputs:
-        outputs = self.session.run(list(self.form.outputs), {"image": image.float().cpu().numpy()})
-        return self.form.of_outputs([torch.from_numpy(output).to(image.device) for output in outputs])
+    def _run(self, image: np.ndarray) -> list[np.ndarray]:
+        outputs: list[np.ndarray] = self.session.run(list(self.form.outputs), {"image": image})
+        return outputs
 
     def _is_of(self, path: Path, weights: str | Path) -> bool:
         """Whether `path` is an ONNX file that was exported from this network with these weights."""
@@ -105,40 +122,24 @@ class OnnxNetwork(nn.Module):
         return wanted.items() <= properties.items()
 
 
+class OpenVINONetwork(OnnxNetwork):
+    """The same by OpenVINO, on the processor, whatever `device` and `providers` are."""
+
+    def _start(self, path: Path) -> None:
+        self.session = compile_model(path, threads=torch.get_num_threads(), engine_cache=self.engine_cache)
+        print(f"OpenVINO: {path} on the processor", flush=True)
+
+    def _run(self, image: np.ndarray) -> list[np.ndarray]:
+        outputs = self.session({"image": image})
+        return [outputs[name].copy() for name in self.form.outputs]  # OpenVINO writes the next ones over them
+
+
+STAND_INS: Mapping[str, type[OnnxNetwork]] = {"onnx": OnnxNetwork, "openvino": OpenVINONetwork}
+
+
 def usual_providers(device: torch.device) -> list[str]:
     """For a device the providers that this build of onnxruntime has, the fastest first."""
     import onnxruntime
 
     available = onnxruntime.get_available_providers()
     return [name for name in ON_CUDA if device.type == "cuda" and name in available] + [CPU]
-
-
-def start_session(path: Path, providers: Sequence[str], engine_cache: Path) -> Any:
-    """A session on the first of `providers` that starts; those that do not are not reported.
-
-    Raises InputError for a provider that this build of onnxruntime lacks, or a file that it cannot read.
-    """
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
-    for name in providers:
-        if name not in available:
-            raise InputError("--providers", expected=f"some of {', '.join(available)}", got=name, fix="choose of these")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 4
-    cache = {
-        "trt_engine_cache_enable": True, "trt_engine_cache_path": str(engine_cache),
-        "trt_timing_cache_enable": True, "trt_timing_cache_path": str(engine_cache),
-    }  # fmt: skip
-    chosen = [(name, cache if name == ON_CUDA[0] else {}) for name in dict.fromkeys([*providers, CPU])]
-    onnxruntime.set_default_logger_severity(4)  # else missing libraries are reported in pages of text
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings(action="ignore"):
-            return onnxruntime.InferenceSession(str(path), options, providers=chosen)
-    except Exception as error:  # onnxruntime raises many kinds
-        raise InputError(
-            path, expected="a file that onnxruntime can run", got=one_line(error)[:200], fix="export it again"
-        ) from error
-    finally:
-        onnxruntime.set_default_logger_severity(2)

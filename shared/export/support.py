@@ -1,6 +1,6 @@
-"""Which ops of an ONNX file TensorRT and onnxruntime's GPU providers take, by the table support.json: nothing is run.
+"""Which ops of an ONNX file TensorRT, onnxruntime's GPU providers and OpenVINO take: nothing is run.
 
-The table's columns say what each target is, and its sources where that is known from.
+They are in the table support.json, whose columns say what each target is, and its sources where that is known from.
 """
 
 import json

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
-import torch
-from monai.data import MetaTensor
 from PIL import Image
 
 from shared.errors import InputError
 from shared.files import write_atomically
 from shared.images.channels import Channel, chosen_channels, describe, numbered
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    from monai.data import MetaTensor
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class NiftiGrid:
     unit, and the shape, trailing axes of length 1 included.
     """
 
-    header: nib.Nifti1Header
+    header: "nib.Nifti1Header"
     affine: np.ndarray
     shape: tuple[int, ...]
 
@@ -64,8 +66,11 @@ class ImageFile:
             ) from None  # fmt: skip
         return replace(self, values=self.values[chosen], channels=tuple(channels[i] for i in chosen))
 
-    def tensor(self) -> MetaTensor:
+    def tensor(self) -> "MetaTensor":
         """A copy of the values as MONAI's transforms take them."""
+        import torch  # seconds with MONAI, needed for tensors alone
+        from monai.data import MetaTensor
+
         meta = {"filename_or_obj": str(self.path)}
         return MetaTensor(torch.tensor(self.values), affine=torch.as_tensor(self.affine), meta=meta)
 
@@ -83,6 +88,8 @@ class ImageFile:
         A NIfTI file lends its header, so that whoever reads both sees the same grid. Raises InputError where `path` is
         the file itself, ValueError where the shapes differ.
         """
+        import nibabel as nib  # 0.3 s, needed for volumes alone
+
         self.refuse_as_target(path)
         if values.shape != self.shape:
             raise ValueError(f"expected the image's shape {self.shape}, got {values.shape}")

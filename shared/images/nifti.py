@@ -3,20 +3,18 @@
 from io import BytesIO
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from shared.images.file import ImageFile, NiftiGrid
-from shared.images.nifti_affine import consistent_header, itk_affine
 from shared.images.unpacking import volume_bytes
 
-HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by their length, which is their first number
+LENGTHS = (348, 540)  # of the headers of NIfTI-1 and NIfTI-2, which are their first numbers
 MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 
 
 def is_nifti(content: bytes) -> bool:
     """Whether a file begins as NIfTI-1 or NIfTI-2 does."""
-    return _header_length(content) in HEADERS
+    return _header_length(content) in LENGTHS
 
 
 def read_nifti(path: Path, start: bytes) -> ImageFile:
@@ -24,7 +22,11 @@ def read_nifti(path: Path, start: bytes) -> ImageFile:
 
     start: how its content begins, the header at least. Results get a header by which ITK and nibabel agree.
     """
-    header_type = HEADERS.get(_header_length(start), nib.Nifti1Header)
+    import nibabel as nib  # 0.3 s, not for whoever reads pictures
+
+    from shared.images.nifti_affine import consistent_header, itk_affine  # imports it, too
+
+    header_type = nib.Nifti2Header if _header_length(start) == LENGTHS[1] else nib.Nifti1Header
     raw = header_type(start[: header_type.template_dtype.itemsize], check=False)
     shape = raw.get_data_shape()
     content = volume_bytes(path, offset=int(raw.get_data_offset()), shape=shape, itemsize=raw.get_data_dtype().itemsize)

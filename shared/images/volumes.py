@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from shared.errors import InputError
@@ -10,7 +9,6 @@ from shared.images.bounds import check_voxels
 from shared.images.file import ImageFile
 from shared.images.metaimage import check_metaimage, is_metaimage
 from shared.images.nifti import channels_first, is_nifti, read_nifti
-from shared.images.nifti_affine import affine_from_itk
 from shared.images.unpacking import start_of, volume_bytes
 
 # Of the files that belong together only the header's is found as a case: .hdr, .nhdr and .mhd.
@@ -48,7 +46,9 @@ def read_volume(path: Path, start: bytes | None = None) -> ImageFile:
 
 
 def _read_with_itk(path: Path, reader_name: str) -> ImageFile:
-    import SimpleITK as sitk  # 0.3 s to import
+    import SimpleITK as sitk  # 0.3 s to import, as nibabel, which the affine needs
+
+    from shared.images.nifti_affine import affine_from_itk
 
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what is wrong is reported in one line
     reader = sitk.ImageFileReader()
@@ -64,6 +64,8 @@ def _read_with_itk(path: Path, reader_name: str) -> ImageFile:
 
 def _read_pair(path: Path) -> ImageFile:
     """Read a header and the file of its voxels, of which ITK would replace missing ones by others."""
+    import nibabel as nib
+
     first = path.with_suffix(".hdr") if path.suffix == DATA_ENDING else path
     header = nib.nifti1.Nifti1PairHeader(start_of(first).content[:348], check=False)  # Analyze has the same sizes
     data = next((p for p in map(path.with_suffix, (DATA_ENDING, ".IMG", ".img.gz")) if p.is_file()), None)
@@ -77,6 +79,8 @@ def _read_pair(path: Path) -> ImageFile:
 
 
 def _read_mgh(path: Path, content: bytes) -> ImageFile:
+    import nibabel as nib
+
     sizes = np.frombuffer(content, ">i4", count=5, offset=4).tolist()  # the fifth is the type
     image = nib.MGHImage.from_bytes(
         volume_bytes(path, offset=MGH_DATA_OFFSET, shape=sizes[:4], itemsize=MGH_ITEM_SIZES.get(sizes[4], 1))

@@ -45,7 +45,8 @@ class MaskRCNN(nn.Module):
     region_head, box_head, mask_head: see there. candidates: anchors an image that are looked at in the search for
     `proposals`; detections: K. proposal_overlap, overlap: the IoU above which a box is taken for a surer one's.
     faint: the score, before that of the mask, up to which a box is none. finest: side in pixels of the smallest region
-    that the second map is read for. suppress: like `suppress_fixed`.
+    that the second map is read for. suppress: like `suppress_fixed`. exports_fixed: whether an export computes the
+    masks of all K, so that every size in it is fixed, and not only of those with a score.
     A score is the likelihood of the class, times that of the mask, its mean where it is above 1/2, times the root of
     the region head's: without that, more proposals find more that is not there.
     Source: He et al., Mask R-CNN, ICCV 2017, fig. 1 and 4. Differs: boxes do not depend on the class; score of the
@@ -85,6 +86,7 @@ class MaskRCNN(nn.Module):
         self.faint = faint
         self.finest = finest
         self.suppress = suppress
+        self.exports_fixed = True
 
     def forward(self, image: Tensor) -> Instances:
         size = image.shape[2:]
@@ -101,10 +103,16 @@ class MaskRCNN(nn.Module):
         return _surest_first(boxes, scores, labels, masks)
 
     def _masks(self, maps: Sequence[Tensor], boxes: Tensor, scores: Tensor) -> Tensor:
-        """The masks (B, K, classes, *M) in boxes (B, K, 2 D); on a CPU those of no score are not looked at, but 0."""
-        count = boxes.shape[1]
-        if not (torch.compiler.is_exporting() or boxes.is_cuda):  # a GPU would wait for the number
-            count = max(1, int((scores > 0).sum(dim=1).max()))  # the surest are first
+        """The masks (B, K, classes, *M) in boxes (B, K, 2 D); those of no score are not looked at, but 0.
+
+        On a GPU, which would wait for their number, and in an export of fixed size all are looked at.
+        """
+        if boxes.is_cuda or (torch.compiler.is_exporting() and self.exports_fixed):
+            return self.mask_head(self.look(maps, boxes, bins=14)).sigmoid()
+        # The surest are first, and one is always looked at. `int` instead of `item` would not export.
+        count: int = ((scores[:, 1:] > 0).sum(dim=1).max() + 1).item()  # type: ignore[assignment]
+        torch._check(count >= 1)  # for the exporter
+        torch._check(count <= boxes.shape[1])
         masks = self.mask_head(self.look(maps, boxes[:, :count], bins=14)).sigmoid()
         return F.pad(masks, [0, 0] * (masks.ndim - 2) + [0, boxes.shape[1] - count])
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from shared.layers.multires import MultiResBlock, ResPath
+from shared.layers.onednn import convolve_by_onednn
 from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
 
@@ -81,6 +82,7 @@ class UNet(nn.Module):
             self.decoder.append(decode)
             if level <= deep_supervision:
                 self.heads.insert(0, conv(channels, out_channels, kernel_size=1))  # the finest is heads.0
+        convolve_by_onednn(self)
 
     def forward(self, x: Tensor) -> Tensor | list[Tensor]:
         size = x.shape[2:]

@@ -7,6 +7,7 @@ import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
+from shared.layers.onednn import convolve_by_onednn
 from shared.nets.unet import UNet
 from shared.spatial.warping import integrate, resize_displacement, warp
 
@@ -62,6 +63,7 @@ class VoxelMorph(nn.Module):
         self.unet = UNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
+        convolve_by_onednn(self)
 
     def forward(self, pair: Tensor) -> Tensor:
         return self.displacement(self.velocity(pair), pair.shape[2:])

@@ -11,7 +11,8 @@ from shared.engine.summary import summarise
 from shared.files import write_atomically
 from shared.images.reading import read_image
 from shared.spatial.itk import displacement_from_itk, read_field
-from shared.tasks.registration.pictures import draw_ablation, upright
+from shared.tasks.registration.ablation import draw_ablation
+from shared.tasks.registration.views import upright
 
 # Of volumes, not of slices: Wu et al., table 1, and a published reproduction of it.
 PUBLISHED = {

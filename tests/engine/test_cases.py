@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from monai.transforms import Compose, Lambdad
 from PIL import Image
 from torch import nn
 
-from shared.engine.cases import CaseEvaluator, Figures, WeightsLoader
+from shared.engine.cases import CaseEvaluator, WeightsLoader
 from shared.engine.datasets import CaseDataset, collate_case
+from shared.engine.outcomes import Figures
 from shared.engine.report import MOST_COLUMNS, CaseReport, print_outcome
 from shared.errors import InputError, input_error_behind
 from shared.files import GrowingTable, read_table, write_table
@@ -57,6 +58,17 @@ class Task:
         self.concluded.append([row["case"] for row in rows])
 
 
+class Calling(nn.Module):
+    """A network that is a function."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.function(image)
+
+
 class Double(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +97,7 @@ def run(report: CaseReport, *, workers: int = 0, handlers: Sequence[Any] = (), f
     CaseEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(dataset, batch_size=1, collate_fn=collate_case, num_workers=workers),
-        network=forward or Double(),
+        network=Calling(forward) if forward else Double(),
         postprocessing=Compose([Lambdad("pred", lambda pred: pred + 0)]),
         val_handlers=[*handlers, report],
     ).run()
@@ -173,7 +185,7 @@ def test_resuming_starts_anew_where_the_image_or_the_settings_changed(
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b"]
     os.utime(cases[2]["image"], ns=(0, 0))  # replaced by one of the same size
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == ["b", "c"]
-    monkeypatch.setattr("shared.engine.report.run_settings", lambda: {"overlap": 0.25})
+    monkeypatch.setattr("shared.options.run_settings", lambda: {"overlap": 0.25})
     assert [c["case"] for c in setup(tmp_path, cases, finished="abcd", resume=True)[0].pending] == list("abcd")
 
 

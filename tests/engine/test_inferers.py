@@ -6,7 +6,7 @@ import torch
 from monai.inferers import SimpleInferer
 from torch import Tensor, nn
 
-from shared.engine.inferers import AutocastInferer, FlipInferer, TiledInferer
+from shared.engine.inferers import AutocastInferer, FlipInferer, TiledInferer, computes_in_bfloat16
 from shared.errors import InputError
 
 
@@ -242,3 +242,17 @@ def test_flips_keep_log_probabilities_finite_where_probabilities_underflow() -> 
     image = torch.tensor([[200.0], [0.0]]).reshape(1, 2, 1, 1).expand(1, 2, 2, 2)  # exp(-200) is 0 in float32
     averaged = FlipInferer(SimpleInferer(), [0])(image, lambda x: x)
     torch.testing.assert_close(averaged[:, 1], torch.full((1, 2, 2), -200.0))
+
+
+@pytest.mark.parametrize(
+    ("features", "lower"),
+    [({"amx_bf16": True, "avx512_bf16": True}, True), ({"amx_bf16": False, "avx512_bf16": True}, False), ({}, False)],
+)
+def test_a_processor_computes_in_bfloat16_only_with_amx(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool], lower: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    assert computes_in_bfloat16(torch.device("cpu")) is lower
+    net = Recorder(nn.Conv2d(1, 1, 1))
+    AutocastInferer()(torch.ones(1, 1, 2, 2), net)
+    assert net.outputs[0].dtype is (torch.bfloat16 if lower else torch.float32)

@@ -1,7 +1,12 @@
 """Every bundle gives in onnxruntime what it gives in torch, file by file."""
 
 import json
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +20,53 @@ from PIL import Image
 
 from shared.errors import InputError
 from shared.export.command import main
-from shared.export.runtime import CPU
+from shared.export.sessions import CPU
+from shared.export.support import blockers
 from shared.files import read_table
-from tests.running import run_here
-from tests.test_bundles import each_by_us, each_exported
+from tests.running import ROOT, assert_same_results, refused_here, run_here
+from tests.test_bundles import EXPORTED_BY_US, each_by_us, each_exported
+
+NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is an extra dependency, not installed")
 
 # float32 sums in another order: of a map some pixels at a border change sides.
 SHARE, DIFFERENCE = 1e-3, 2e-2  # of pixels; of numbers, boxes in pixels among them
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Gives a bundle's ONNX file, exported by the command when first asked for."""
+
+    @cache
+    def export(bundle: Path) -> Path:
+        file = tmp_path_factory.mktemp(bundle.name) / "model.onnx"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["export_onnx.py", bundle.name, "--output", str(file)])
+            main()
+        return file
+
+    return export
+
+
+@pytest.mark.parametrize("runtime", ["onnx", pytest.param("openvino", marks=NEEDS_OPENVINO)])
 @each_by_us
 def test_results_are_those_of_torch(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bundle: Path, runtime: str, exported: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "model.onnx"
-    monkeypatch.setattr("sys.argv", ["export_onnx.py", bundle.name, "--output", str(file)])
-    main()
-    assert "tensorrt10: " in capsys.readouterr().out
+    file = exported(bundle)
+    model = onnx.load(file)
+    if runtime == "openvino" and blockers(model)["openvino"]:
+        line = refused_here(bundle, tmp_path, runtime=runtime, onnx=str(file))
+        assert line == "--runtime: expected a network whose ops OpenVINO has, got GridSample; choose onnx or torch"
+        return
     options: dict[str, Any] = {}
     if "bfloat16" in json.loads((bundle / "configs" / "inference.json").read_text(encoding="utf-8")):
         options["bfloat16"] = False  # the file is in float32
     ours = run_here(bundle, tmp_path / "torch", **options)
-    theirs = run_here(bundle, tmp_path / "onnx", runtime="onnx", onnx=str(file), **options)
+    theirs = run_here(bundle, tmp_path / "onnx", runtime=runtime, onnx=str(file), engine_cache=str(tmp_path), **options)
     printed = capsys.readouterr().out
-    optimises = "warp" in {entry.value for entry in onnx.load(file).metadata_props if entry.key == "form"}
-    assert ("so it runs in torch" if optimises else f"{file} on {CPU}") in printed
+    optimises = "warp" in {entry.value for entry in model.metadata_props if entry.key == "form"}
+    where = {"onnx": f"{file} on {CPU}", "openvino": f"{file} on the processor"}[runtime]
+    assert ("so it runs in torch" if optimises else where) in printed
     names = [
         sorted(path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*.*")) for folder in (ours, theirs)
     ]
@@ -47,6 +74,25 @@ def test_results_are_those_of_torch(
     for name in names[0]:
         if not name.startswith("overlays/") and not name.endswith("figure.png"):
             assert_alike(content(ours / name), content(theirs / name), name)
+
+
+@pytest.mark.parametrize("name", EXPORTED_BY_US)
+def test_without_torch_the_files_are_those_of_onnxruntime(
+    name: str, exported: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    original = ROOT / "bundles" / name
+    file = exported(original)
+    expected = run_here(original, tmp_path / "torch", runtime="onnx", onnx=str(file))
+    bundle = tmp_path / name
+    shutil.copytree(original, bundle, ignore=shutil.ignore_patterns("*.onnx"))
+    shutil.copy(file, bundle / "models" / "model.onnx")
+    code = "from shared.run_onnx import main; main(); import sys; assert not {'torch', 'monai'} & sys.modules.keys()"
+    places = (bundle, bundle / "sample_data", "--output_dir", tmp_path / "plain")
+    command = [sys.executable, "-c", code, *map(str, places)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 cases done" in done.stdout
+    assert_same_results(expected, tmp_path / "plain")
 
 
 def test_a_path_that_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """A network in onnxruntime stands in for the one in torch, with the file that belongs to its weights."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from torch import nn
 from shared.engine.forms import Form
 from shared.errors import InputError
 from shared.export.bundles import export_bundle
-from shared.export.runtime import CPU, ON_CUDA, OnnxNetwork, in_runtime, usual_providers
+from shared.export.runtime import OnnxNetwork, OpenVINONetwork, in_runtime, usual_providers
+from shared.export.sessions import CPU, ON_CUDA, compile_model
 from shared.tasks.registration.inferer import RegistrationInferer
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.onnx_forms import Warp
+from tests.export.test_support import grid_sample
 
 FORMS = {"raw": Form}
 
@@ -105,7 +108,7 @@ def test_a_file_that_is_no_onnx_is_told_of_in_a_line(content: bytes, bundle: Pat
 def test_missing_weights_and_unknown_runtimes_forms_and_providers_are_told_of(bundle: Path) -> None:
     with pytest.raises(InputError, match=r"no\.pt: expected a weight file"):
         onnx_network(bundle).open(bundle / "no.pt")
-    with pytest.raises(InputError, match="--runtime: expected one of torch, onnx, got tensorflow"):
+    with pytest.raises(InputError, match="--runtime: expected one of torch, onnx, openvino, auto, got tensorflow"):
         in_runtime(network(0), "tensorflow", FORMS, bundle_root=bundle)
     with pytest.raises(InputError, match="--form: expected one of raw, got cooked"):
         export_bundle(bundle, network(0), bundle / "model.pt", FORMS, bundle / "x.onnx", form="cooked")
@@ -120,8 +123,36 @@ def test_torch_is_what_runs_where_nothing_else_is_asked_for_or_possible(
 ) -> None:
     ours = network(0)
     assert in_runtime(ours, "torch", FORMS, bundle_root=bundle) is ours
-    assert in_runtime(ours, "onnx", {"warp": partial(Warp, gather=True)}, bundle_root=bundle) is ours
-    assert "it runs in torch" in capsys.readouterr().out
+    for runtime in ("onnx", "openvino", "auto"):
+        assert in_runtime(ours, runtime, {"warp": partial(Warp, gather=True)}, bundle_root=bundle) is ours
+        assert f"runtime {runtime}: this optimises each pair by gradients" in capsys.readouterr().out
+
+
+def test_openvino_gives_what_torch_gives(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openvino", reason="an extra dependency: pip install .[openvino]")
+    stand_in = in_runtime(network(1), "openvino", FORMS, bundle_root=bundle, engine_cache=bundle / "engines")
+    assert isinstance(stand_in, OpenVINONetwork)
+    stand_in.open(bundle / "model.pt")
+    assert_gives(stand_in, network(0))
+    image = torch.rand(2, 1, 16, 8)
+    with torch.no_grad():
+        first, second = stand_in(image), stand_in(image + 1)
+        torch.testing.assert_close(first, network(0)(image), rtol=1e-4, atol=1e-5)  # not overwritten by the second
+        torch.testing.assert_close(second, network(0)(image + 1), rtol=1e-4, atol=1e-5)
+    assert f"OpenVINO: {bundle / 'model.onnx'} on the processor" in capsys.readouterr().out
+
+
+def test_an_op_that_openvino_lacks_is_named_in_a_line(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="an extra dependency: pip install .[openvino]")
+    onnx.save(grid_sample(5), tmp_path / "a.onnx")
+    with pytest.raises(InputError, match="expected a network whose ops OpenVINO has, got GridSample; choose onnx"):
+        compile_model(tmp_path / "a.onnx", threads=1, engine_cache=tmp_path)
+
+
+def test_without_openvino_its_runtime_is_refused_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(InputError, match=r"--runtime: expected OpenVINO to be installed, got .*pip install openvino"):
+        compile_model(tmp_path / "a.onnx", threads=1, engine_cache=tmp_path)
 
 
 def test_a_device_has_the_providers_that_are_there_the_fastest_first(

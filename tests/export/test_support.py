@@ -62,13 +62,17 @@ def test_a_convolutional_net_is_supported_everywhere_and_its_ops_are_counted() -
     assert blockers(model(CONV_NET)) == {target: [] for target in TARGETS}
 
 
-def test_a_warp_of_volumes_runs_everywhere_but_in_tensorrt_10() -> None:
+def test_a_warp_of_volumes_runs_everywhere_but_in_tensorrt_10_and_openvino() -> None:
     volume, image = row(grid_sample(5), "GridSample"), row(grid_sample(4), "GridSample")
     assert volume["tensorrt10"] == "no: only 4-D"
     assert image["tensorrt10"] == volume["tensorrt11"] == image["tensorrt11"] == "yes"
     assert volume["cuda"].startswith("yes")
     assert volume["tensorrt_provider"] == "yes: by cuda"
-    assert blockers(grid_sample(5)) == {target: ["GridSample"] if target == "tensorrt10" else [] for target in TARGETS}
+    assert blockers(grid_sample(5)) == {
+        target: ["GridSample"] if target in ("tensorrt10", "openvino") else [] for target in TARGETS
+    }
+    assert volume["openvino"] == "no: only 4-D"
+    assert image["openvino"] == "yes"
 
 
 def test_a_warp_in_float16_is_tensorrts_alone() -> None:
@@ -151,7 +155,7 @@ def test_axes_are_asked_for_as_constants_only_where_they_are_none() -> None:
 def test_the_type_is_that_of_the_data_also_where_it_is_not_the_first_input() -> None:
     where = model("net (bool[2] c, float16[2] x) => (float16[2] y) { y = Where(c, x, x) }")
     assert row(where, "Where")["inputs"] == "FLOAT16 1-D"
-    assert {row(where, "Where")[target] for target in TARGETS} == {"yes"}
+    assert {row(where, "Where")[target] for target in (*TENSORRT, *ONNXRUNTIME)} == {"yes"}
     filled = model("net (int64[2] s) => (float[a, b] y) { y = ConstantOfShape(s) }")
     assert row(filled, "ConstantOfShape")["inputs"] == "FLOAT 2-D"
 
@@ -163,8 +167,8 @@ def test_int8_is_not_uint8() -> None:
 
 
 def test_tensorrt_reads_double_as_float() -> None:
-    made = model("net (double[2] x) => (double[2] y) { y = Sigmoid(x) }")
-    assert blockers(made) == {target: [] for target in TARGETS}
+    found = row(model("net (double[2] x) => (double[2] y) { y = Sigmoid(x) }"), "Sigmoid")
+    assert [found[target] for target in TENSORRT] == ["yes"] * 2
 
 
 @pytest.mark.parametrize(("opset", "cuda"), [(21, "yes"), (22, "no")])

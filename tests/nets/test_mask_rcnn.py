@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -120,6 +122,34 @@ def test_the_heads_answers_are_in_the_order_of_the_anchors() -> None:
     sides = (high - low)[:, 0]
     assert sorted(set(sides[regions.logits[0] < 1000].tolist())) == [8, 22, 60]  # the first anchor of each level
     assert sorted(set(sides[regions.logits[0] > 1000].tolist())) == [14, 36, 100]
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_an_export_looks_at_the_masks_of_all_places_or_of_those_with_a_score_and_gives_the_same(
+    fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net, image, masks_of = tiny(2), torch.rand(2, 3, 64, 96), []
+    look, detect = net.look, net.detect
+
+    def five_found(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+        boxes, scores, labels = detect(*arguments)
+        return boxes, scores * (torch.arange(12) < 5), labels
+
+    def counted(maps: Sequence[Tensor], boxes: Tensor, *, bins: int) -> Tensor:
+        masks_of.extend([boxes.shape[1]] if bins == 14 else [])
+        return look(maps, boxes, bins=bins)
+
+    monkeypatch.setattr(net, "look", counted)
+    monkeypatch.setattr(net, "detect", five_found)
+    net.faint = 0.0
+    with torch.no_grad():
+        expected = net(image)
+        net.exports_fixed = fixed
+        monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+        found = net(image)
+    assert masks_of == [5, 12 if fixed else 5]
+    torch.testing.assert_close(found.masks, expected.masks)
+    torch.testing.assert_close(found.scores, expected.scores)
 
 
 @pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])

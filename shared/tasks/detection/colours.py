@@ -5,7 +5,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
-from shared.images.checking import LUMINANCE
+from shared.images.accepting import LUMINANCE
 from shared.samples import Sample
 
 

@@ -2,61 +2,60 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
+from PIL import ImageDraw
 
+from shared.engine.canvas import MARGIN, caption, legend, panel, save_picture, stacked, write_label
 from shared.engine.drawing import COLOURS, LARGEST_PICTURE, new_figure
+from shared.engine.outlines import draw_lines
 from shared.files import write_atomically
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 SMALLEST_PICTURE = 1280  # pixels on the longer side, so that a label can be read
+LINE_WIDTH = 2  # pixels
+NARROWEST = 480  # pixels, so that a title can be read
 NAMED = 150  # boxes with their names: more of them would hide the picture
 
 
 def draw_boxes(
     path: str | Path,
     image: np.ndarray,
-    found: Tensor,
+    found: np.ndarray,
     *,
     class_names: Sequence[str],
     title: str = "",
-    reference: Tensor | None = None,
+    reference: "Tensor | None" = None,
 ) -> Path:
     """Draw `image` with boxes, their class and score, into a PNG.
 
     image: (C, rows, columns). found: (K, 6), corners (row1, column1, row2, column2), score, class. reference: (M, 5),
     corners and class, is dotted.
     """
-    from matplotlib.patches import Rectangle
-
-    picture = as_picture(image)
     rows, columns = image.shape[1:]
     scale = np.clip(1, SMALLEST_PICTURE / max(rows, columns), LARGEST_PICTURE / max(rows, columns))
-    figure = new_figure(figsize=(max(columns * scale, 480) / 100, rows * scale / 100 + 0.8), dpi=100)
-    top, bottom = (inches / figure.get_figheight() for inches in (0.4, 0.4))
-    axes = figure.add_axes((0, bottom, 1, 1 - top - bottom))
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=(0, columns, rows, 0))
-    axes.set_axis_off()
-    for *box, score, label in found.tolist():
-        colour = _colour(int(label))
-        axes.add_patch(_rectangle(Rectangle, box, colour, "solid"))
-        if len(found) <= NAMED:
-            text = f"{class_names[int(label)]} {score:.2f}"
-            frame = {"facecolor": colour, "alpha": 0.75, "pad": 1, "linewidth": 0}
-            axes.text(box[1] + 1 / scale, box[0] + 2 / scale, text, fontsize=7.5, va="top", bbox=frame, clip_on=True)
+    picture = panel(as_picture(image), (max(1, round(columns * scale)), max(1, round(rows * scale))))
+    draw = ImageDraw.Draw(picture)
+    for r1, c1, r2, c2, _, label in found.tolist():
+        corners = [round(scale * x) for x in (c1, r1, c2, r2)]
+        draw.rectangle(corners, outline=_colour(int(label)), width=LINE_WIDTH)
+    for *box, score, label in found.tolist() if len(found) <= NAMED else []:
+        text = f"{class_names[int(label)]} {score:.2f}"
+        write_label(picture, (scale * box[1] + 1, scale * box[0] + 1), text, ground=_colour(int(label)))
     for *box, label in [] if reference is None else reference.tolist():
-        axes.add_patch(_rectangle(Rectangle, box, _colour(int(label)), "dotted"))
-    labels = found[:, 5].long().tolist()
-    for index, name in enumerate(class_names):
-        axes.plot([], [], color=_colour(index), linewidth=3, label=f"{name}: {labels.count(index)}")
-    axes.set(xlim=(0, columns), ylim=(rows, 0))
-    figure.legend(loc="lower center", ncols=min(len(class_names), 6), frameon=False)
-    figure.suptitle(title + ("" if reference is None else "  (dotted: reference)"), fontsize=10, y=1 - 0.1 * top)
-    return write_atomically(path, lambda temporary: figure.savefig(temporary, pil_kwargs={"compress_level": 1}))
+        draw_lines(picture, [scale * _around(box)], _colour(int(label)), width=LINE_WIDTH, dotted=True)
+    labels = [int(label) for label in found[:, 5].tolist()]
+    entries = [(f"{name}: {labels.count(index)}", _colour(index)) for index, name in enumerate(class_names)]
+    width = max(picture.width, NARROWEST)
+    heading = caption(title + ("" if reference is None else "  (dotted: reference)"), width)
+    return save_picture(path, stacked([heading, picture, legend(entries, width)], gap=MARGIN // 2))
 
 
 def as_picture(image: np.ndarray) -> np.ndarray:
-    """(C, rows, columns) from its least to its largest value, as matplotlib takes it: colour, or gray; thinned out."""
+    """(C, rows, columns) from its least to its largest value, as pictures have it: colour, or gray; thinned out."""
     step = -(-max(image.shape[1:]) // LARGEST_PICTURE)
     image = image[: 3 if len(image) >= 3 else 1, ::step, ::step].astype(np.float32)
     low, high = image.min(), image.max()
@@ -105,9 +104,10 @@ def draw_detection_scores(
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 
 
-def _rectangle(kind: type, box: Sequence[float], colour: str, style: str):
+def _around(box: Sequence[float]) -> np.ndarray:
+    """The corners (x, y) of a box (row1, column1, row2, column2), the first one again at the end."""
     r1, c1, r2, c2 = box
-    return kind((c1, r1), c2 - c1, r2 - r1, fill=False, edgecolor=colour, linewidth=1.4, linestyle=style)
+    return np.array([(c1, r1), (c2, r1), (c2, r2), (c1, r2), (c1, r1)])
 
 
 def _colour(index: int) -> str:

@@ -52,7 +52,7 @@ class Detection:
     def _inference(self) -> Config:
         report = common.writing(self._task("Writer"))
         return self._over_cases(
-            "inference", {"resume": False}, "outputs", [READ, SCALED], common.found("raster"), report
+            "inference", {"resume": False} | common.DRAWING, "outputs", [READ, SCALED], common.found("raster"), report
         )
 
     def _evaluate(self) -> Config:
@@ -60,8 +60,8 @@ class Detection:
             "shared.tasks.detection.cases.select_boxed", **WHERE, part="@part", **common.SPLIT_BY, fold="@fold"
         )
         return self._over_cases(
-            "evaluate", common.SPLIT | {"fold": 0}, "outputs/evaluation", [READ, CLIPPED, SCALED], cases,
-            common.scoring(self._task("Scorer")),
+            "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, "outputs/evaluation", [READ, CLIPPED, SCALED],
+            cases, common.scoring(self._task("Scorer")),
         )  # fmt: skip
 
     def _over_cases(
@@ -125,8 +125,10 @@ class Detection:
         }
 
     def _task(self, role: str) -> Part:
-        arguments = {"output_dir": "@output_dir", "class_names": "@class_names", "threshold": "@threshold"}
-        return component(f"shared.tasks.detection.results.Detection{role}", **arguments)
+        return component(
+            f"shared.tasks.detection.results.Detection{role}", output_dir="@output_dir", class_names="@class_names",
+            threshold="@threshold", pictures="@pictures",
+        )  # fmt: skip
 
     def _classes(self) -> Part:
         return {"class_names": list(self.class_names), "channels": self.channels, "channel": ""}

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, as_array, summary_files
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.files import read_json, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.detection.metrics import NOTHING, coco_evaluation, coco_scores, confusion, precision_curves
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
+
+if TYPE_CHECKING:  # results are written without torch, too
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Detected:
 
     case: str
     image: ImageFile
-    objects: Tensor
+    objects: np.ndarray
     class_names: Sequence[str]
     threshold: float
 
@@ -48,10 +48,10 @@ class Detected:
 
     @property
     def labels(self) -> list[str]:
-        return [self.class_names[i] for i in self.objects[:, 5].long().tolist()]
+        return [self.class_names[int(i)] for i in self.objects[:, 5].tolist()]
 
     @property
-    def counted(self) -> Tensor:
+    def counted(self) -> np.ndarray:
         """The objects of a score of `threshold` or more."""
         return self.objects[self.objects[:, 4] >= self.threshold]
 
@@ -59,8 +59,8 @@ class Detected:
         """How many objects of each class are counted, and how many for one of another."""
         return counts_of(self.labels, self.scores, self.class_names, self.threshold)
 
-    def save(self, folder: str | Path) -> None:
-        """Write `<case>.json` with all objects, and the overlay of those counted."""
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write `<case>.json` with all objects, and with `pictures` the overlay of those counted."""
         rows, columns = self.image.shape
         content = {
             "image": self.image.path.name,
@@ -71,11 +71,12 @@ class Detected:
             "scores": self.scores,
             "counted": (self.objects[:, 4] >= self.threshold).tolist(),
         }
-        self.draw(overlay_path(folder, self.case), title=self.case)
+        if pictures:
+            self.draw(overlay_path(folder, self.case), title=self.case)
         text = json.dumps(content, indent=None) + "\n"
         write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
 
-    def draw(self, path: Path, *, title: str, reference: Tensor | None = None) -> Path:
+    def draw(self, path: Path, *, title: str, reference: "Tensor | None" = None) -> Path:
         self.image.refuse_as_target(path)
         values = self.image.values
         return draw_boxes(path, values, self.counted, class_names=self.class_names, title=title, reference=reference)
@@ -94,17 +95,21 @@ def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Seque
 class DetectionTask:
     """What a result becomes, with the classes of the bundle.
 
-    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`.
+    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`. pictures: whether any
+    are drawn.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float) -> None:
+    def __init__(
+        self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float, pictures: bool = True
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.threshold = threshold
+        self.pictures = pictures
         self.kept: dict[str, Compared] = {}
 
     def outcome(self, result: Result) -> Detected:
-        objects = result["pred"].cpu()
+        objects = as_array(result["pred"])
         return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.threshold)
 
 
@@ -118,11 +123,12 @@ class DetectionWriter(DetectionTask):
     summaries = ("detections.json",)
 
     def targets(self, case: str) -> list[str]:
-        return [f"{case}.json", f"overlays/{case}.png"]
+        return [f"{case}.json", *([f"overlays/{case}.png"] if self.pictures else [])]
 
     def finished(self, case: Case) -> Figures | None:
         path = self._file(case["case"])
-        if not (path.is_file() and overlay_path(self.output_dir, case["case"]).is_file()):
+        drawn = not self.pictures or overlay_path(self.output_dir, case["case"]).is_file()
+        if not (path.is_file() and drawn):
             return None
         try:
             content = read_json(path)
@@ -132,7 +138,7 @@ class DetectionWriter(DetectionTask):
 
     def process(self, result: Result) -> Figures:
         detected = self.outcome(result)
-        detected.save(self.output_dir)
+        detected.save(self.output_dir, pictures=self.pictures)
         return detected.figures()
 
     def conclude(self, rows: Sequence[Row]) -> None:
@@ -155,8 +161,8 @@ class Compared:
     """The objects found in an image, and the true ones: (M, 5), corners and class."""
 
     image: Path
-    found: Tensor
-    true: Tensor
+    found: np.ndarray
+    true: "Tensor"
 
 
 class DetectionScorer(DetectionTask):
@@ -170,7 +176,7 @@ class DetectionScorer(DetectionTask):
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
-        self.summaries = summary_files(worst)
+        self.summaries = summary_files(worst, pictures=self.pictures)
 
     def targets(self, case: str) -> list[str]:
         return []
@@ -179,10 +185,14 @@ class DetectionScorer(DetectionTask):
         return None  # nothing is written of a case alone
 
     def process(self, result: Result) -> Figures:
+        import torch
+
+        from shared.tasks.detection.metrics import NOTHING, confusion  # imports torch
+
         detected, true = self.outcome(result), torch.as_tensor(result["label"]).cpu()
         true = true[true[:, 4] != NOTHING]
         self.kept[detected.case] = Compared(detected.image.path, detected.objects, true)
-        pairs = confusion([detected.counted], [true], len(self.class_names))
+        pairs = confusion([torch.as_tensor(detected.counted)], [true], len(self.class_names))
         figures: Figures = {}
         for index, name in enumerate(self.class_names):
             figures |= {f"{name}_true": int(pairs[index].sum()), f"{name}_found": int(pairs[:, index].sum())}
@@ -202,19 +212,24 @@ class DetectionScorer(DetectionTask):
         write_json(self.output_dir / "metrics.json", summary)
 
     def _score(self, done: Sequence[Row]) -> dict[str, object]:
+        import torch
+
+        from shared.tasks.detection.metrics import coco_evaluation, coco_scores, confusion, precision_curves
+
         results = [self.kept[row["case"]] for row in done]
-        found, true = [r.found for r in results], [r.true for r in results]
+        found, true = [torch.as_tensor(r.found) for r in results], [r.true for r in results]
         evaluation = coco_evaluation(found, true, self.class_names)
         scores = coco_scores(evaluation, self.class_names)
         sure = [f[f[:, 4] >= self.threshold] for f in found]
         pairs = confusion(sure, true, len(self.class_names))
         counts = {name: [(row[f"{name}_true"], row[f"{name}_found"]) for row in done] for name in self.class_names}
         errors = {name: summarise([abs(a - b) for a, b in of_class]) for name, of_class in counts.items()}
-        draw_detection_scores(
-            self.output_dir / "scores.png", curves=precision_curves(evaluation, self.class_names), pairs=pairs,
-            counts=counts, class_names=self.class_names,
-        )  # fmt: skip
-        self._draw_worst(done)
+        if self.pictures:
+            curves = precision_curves(evaluation, self.class_names)
+            draw_detection_scores(
+                self.output_dir / "scores.png", curves=curves, pairs=pairs, counts=counts, class_names=self.class_names
+            )
+            self._draw_worst(done)
         print(format_table([{"metric": name, "value": value} for name, value in scores.items()], ["metric", "value"]))
         print(f"\ncounting error by image, of objects of a score of {self.threshold:g} or more")
         print(format_table([{"class": n, **e} for n, e in errors.items()], ["class", *STATISTICS]), "\n")

@@ -2,12 +2,10 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from ignite.metrics import Metric
-from torch import Tensor
 
 from shared.tasks.instances.files import compressed, run_lengths
 
@@ -122,25 +120,6 @@ def coco_average_precision(results: Sequence[tuple[np.ndarray, Sequence[float], 
         float(p[p > -1].mean()) if (p > -1).any() else float("nan") for p in (precision, precision[0], precision[5])
     ]
     return dict(zip(("coco_ap", "coco_ap50", "coco_ap75"), means))
-
-
-class MeanAP(Metric):
-    """The mean over images of their average precision at the IoU `thresholds`, of lists of id maps (1, *S)."""
-
-    def __init__(self, output_transform: Callable, thresholds: Sequence[float] = THRESHOLDS) -> None:
-        self.thresholds = list(thresholds)
-        super().__init__(output_transform)
-
-    def reset(self) -> None:
-        self.values: list[float] = []
-
-    def update(self, output: tuple[Sequence[Tensor], Sequence[Tensor]]) -> None:
-        for found, reference in zip(*output):
-            scores = average_precision(found.cpu().numpy(), reference.cpu().numpy(), self.thresholds)
-            self.values.append(float(scores.mean()))
-
-    def compute(self) -> float:
-        return float(np.mean(self.values))
 
 
 def _areas(ids: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ from shared.nets.mask_rcnn import Instances
 class InstanceForm(Form):
     """A Mask R-CNN from "image" to the fields of `Instances`.
 
-    by_op: suppression is ONNX's NonMaxSuppression, 2D only, the fastest in onnxruntime; else it is made of plain
-    operations of fixed size, as TensorRT wants it.
+    by_op: suppression is ONNX's NonMaxSuppression, 2D only, and masks are made of what it leaves alone: the fastest in
+    onnxruntime. Else all is made of plain operations of fixed size, as TensorRT wants it.
     """
 
     outputs: ClassVar[tuple[str, ...]] = Instances._fields
@@ -28,6 +28,7 @@ class InstanceForm(Form):
 
             self.network.suppress = suppress_by_op  # type: ignore[assignment]
             self.translations = TRANSLATIONS  # type: ignore[misc]
+            self.network.exports_fixed = False  # type: ignore[assignment]
 
     @staticmethod
     def of_outputs(outputs: Sequence[Tensor]) -> Instances:

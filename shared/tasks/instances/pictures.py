@@ -7,17 +7,18 @@ import numpy as np
 from PIL import Image
 from skimage.color import hsv2rgb
 
-from shared.engine.drawing import LARGEST_PICTURE, new_figure
-from shared.files import write_atomically
+from shared.engine.canvas import MARGIN, caption, save_picture, side_by_side, stacked
+from shared.engine.drawing import LARGEST_PICTURE
 
 SMALLEST_PICTURE = 768  # pixels on the longer side, so that an outline of a pixel does not hide a nucleus
+LINE_WIDTH = 2  # pixels, within an instance
+SHEET_SIDE = 512  # pixels, of a picture in a sheet
 GOLDEN_RATIO = 0.618034  # of the colour circle: whatever their number, ids that follow each other look unlike
 
 
 def draw_instances(path: str | Path, image: np.ndarray, ids: np.ndarray) -> Path:
     """Draw `image`, (C, rows, columns), with the outline of each of `ids`, (rows, columns), into a PNG."""
-    picture = Image.fromarray(outlined(image, ids, within=(SMALLEST_PICTURE, LARGEST_PICTURE)))
-    return write_atomically(path, lambda temporary: picture.save(temporary, compress_level=1))
+    return save_picture(path, Image.fromarray(outlined(image, ids, within=(SMALLEST_PICTURE, LARGEST_PICTURE))))
 
 
 def outlined(image: np.ndarray, ids: np.ndarray, *, within: tuple[int, int]) -> np.ndarray:
@@ -25,18 +26,19 @@ def outlined(image: np.ndarray, ids: np.ndarray, *, within: tuple[int, int]) -> 
 
     within: sides between which that of the picture is, by repeating or leaving out pixels.
     """
-    longer = max(ids.shape)
-    step, repeats = -(-longer // within[1]), max(1, within[0] // longer)
-    image, ids = image[:3, ::step, ::step], ids[::step, ::step]
+    scale = np.clip(1.0, within[0] / max(ids.shape), within[1] / max(ids.shape))
+    sides = [max(1, round(scale * side)) for side in ids.shape]
+    rows, columns = (np.arange(new) * old // new for new, old in zip(sides, ids.shape))
+    image, ids = image[:3][:, rows[:, None], columns], ids[rows[:, None], columns]
     low, high = np.percentile(image, (0.2, 99.8))
     gray = np.clip((image - low) / max(float(high - low), 1e-6), 0, 1)
     picture = np.moveaxis(np.broadcast_to(gray[: 3 if len(gray) == 3 else 1], (3, *ids.shape)), 0, -1)
-    picture, ids = (x.repeat(repeats, axis=0).repeat(repeats, axis=1) for x in (picture, ids))
     border = np.zeros(ids.shape, dtype=bool)
-    for axis in (0, 1):
-        change = np.diff(ids, axis=axis) != 0
-        border |= np.pad(change, [(0, 1) if a == axis else (0, 0) for a in (0, 1)])
-        border |= np.pad(change, [(1, 0) if a == axis else (0, 0) for a in (0, 1)])
+    for apart in range(1, LINE_WIDTH + 1):
+        for this, other in ((ids, border), (ids.T, border.T)):
+            change = this[apart:] != this[:-apart]
+            other[apart:] |= change
+            other[:-apart] |= change
     border &= ids > 0
     picture = (255 * picture).astype(np.uint8)
     picture[border] = (255 * _colours(ids[border])).astype(np.uint8)
@@ -46,17 +48,20 @@ def outlined(image: np.ndarray, ids: np.ndarray, *, within: tuple[int, int]) -> 
 def draw_sheet(path: str | Path, cases: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> Path:
     """Draw cases side by side, what was found above the reference: (title, image, found, reference) of each."""
     columns = min(5, len(cases))
-    lines = -(-len(cases) // columns)
-    figure = new_figure(figsize=(3.2 * columns, 6.9 * lines), layout="constrained")
-    panels = figure.subplots(2 * lines, columns, squeeze=False)
-    for axes in panels.ravel():
-        axes.set_axis_off()
-    for index, (title, image, found, reference) in enumerate(cases):
-        line, column = divmod(index, columns)
-        for row, ids, name in ((2 * line, found, title), (2 * line + 1, reference, "reference")):
-            panels[row, column].imshow(outlined(image, ids, within=(512, 1024)))
-            panels[row, column].set_title(name, fontsize=8)
-    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=90))
+    lines = [cases[start : start + columns] for start in range(0, len(cases), columns)]
+    parts = [side_by_side([_compared(*case) for case in line]) for line in lines]
+    return save_picture(path, stacked(parts, gap=MARGIN))
+
+
+def _compared(title: str, image: np.ndarray, found: np.ndarray, reference: np.ndarray) -> Image.Image:
+    """A case of a sheet: what was found above the reference, each in a square."""
+    parts = []
+    for name, ids in ((title, found), ("reference", reference)):
+        picture = Image.new("RGB", (SHEET_SIDE, SHEET_SIDE), "white")
+        drawn = Image.fromarray(outlined(image, ids, within=(SHEET_SIDE, SHEET_SIDE)))
+        picture.paste(drawn, ((SHEET_SIDE - drawn.width) // 2, (SHEET_SIDE - drawn.height) // 2))
+        parts += [caption(name, SHEET_SIDE), picture]
+    return stacked(parts)
 
 
 def _colours(ids: np.ndarray) -> np.ndarray:

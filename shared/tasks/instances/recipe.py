@@ -44,7 +44,7 @@ class Instances:
 
     def _inference(self) -> Config:
         written = self._task("Writer", class_names="@class_names", formats="@formats")
-        options = {"formats": [], "resume": False}
+        options = {"formats": [], "resume": False} | common.DRAWING
         return self._over_cases(
             "inference", options, common.paths("outputs"), [READ], common.found("raster"), common.writing(written)
         )
@@ -57,7 +57,9 @@ class Instances:
         )  # fmt: skip
         places = common.paths("outputs/evaluation", groups="$str(@dataset_dir) + '/index.csv'")
         report = common.scoring(self._task("Scorer", groups="@groups"))
-        return self._over_cases("evaluate", common.SPLIT | {"fold": 0}, places, [READ, READ_INSTANCES], cases, report)
+        return self._over_cases(
+            "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, places, [READ, READ_INSTANCES], cases, report
+        )
 
     def _over_cases(
         self, name: str, options: Part, places: Part, reading: Sequence[Part], cases: Part, report: Part
@@ -86,7 +88,7 @@ class Instances:
             "shared.tasks.instances.learner.MaskRCNNLearner", network="@initial_network", positives="@positives",
             negatives="@negatives",
         )  # fmt: skip
-        precision = component("shared.tasks.instances.metrics.MeanAP", output_transform=learning.PRED_AND_LABEL)
+        precision = component("shared.tasks.instances.mean_ap.MeanAP", output_transform=learning.PRED_AND_LABEL)
         options = self.training_options | self.tiling | learning.computing(compiled=False)
         return learning.training(
             description=self.descriptions["train"],
@@ -143,7 +145,8 @@ class Instances:
         )
 
     def _task(self, role: str, **arguments: object) -> Part:
-        return component(f"shared.tasks.instances.results.Instance{role}", output_dir="@output_dir", **arguments)
+        target = f"shared.tasks.instances.results.Instance{role}"
+        return component(target, output_dir="@output_dir", pictures="@pictures", **arguments)
 
     def _classes(self) -> Part:
         return {"class_names": list(self.class_names), "channels": self.channels, "channel": ""}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.engine.cases import Figures, Result, Row
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, as_array
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -55,12 +55,13 @@ class FoundInstances:
         """How many instances there are, how large and how dense."""
         return figures_of(self.ids, self.table)
 
-    def save(self, folder: str | Path, *, formats: Sequence[str] = ()) -> None:
-        """Write the map of ids, the table and the overlay, and with "geojson" among `formats` the outlines."""
+    def save(self, folder: str | Path, *, formats: Sequence[str] = (), pictures: bool = True) -> None:
+        """Write the map of ids and the table; with "geojson" among `formats` outlines, with `pictures` the overlay."""
         overlay, path = overlay_path(folder, self.case), Path(folder) / f"{self.case}.png"
-        for target in (path, overlay):
+        for target in (path, overlay) if pictures else (path,):
             self.image.refuse_as_target(target)
-        draw_instances(overlay, self.image.values, self.ids)
+        if pictures:
+            draw_instances(overlay, self.image.values, self.ids)
         if "geojson" in formats:
             write_geojson(Path(folder) / f"{self.case}.geojson", self.ids, self.table)
         write_ids(path, self.ids)
@@ -84,27 +85,37 @@ class InstanceWriter:
 
     A result must hold "files", with the "image", "pred", (1, rows, columns): ids 1 … N on the grid of that file, and
     "scores" and "labels" (N). formats: also `<case>.geojson` (QuPath), or all cases in COCO's form of results in
-    instances.json.
+    instances.json. pictures: whether overlays are drawn.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], formats: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        *,
+        class_names: Sequence[str],
+        formats: Sequence[str] = (),
+        pictures: bool = True,
+    ) -> None:
         unknown = [name for name in formats if name not in FORMATS]
         if unknown:
             raise InputError("--formats", expected=f"some of {', '.join(FORMATS)}", got=unknown[0], fix="correct it")
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.formats = list(formats)
+        self.pictures = pictures
         self.kept: dict[str, Compared] = {}
         self.summaries = ["instances.json"] if "coco" in formats else []
 
     def targets(self, case: str) -> list[str]:
         outlines = [f"{case}.geojson"] if "geojson" in self.formats else []
-        return [f"{case}.png", f"{case}.json", *outlines, f"overlays/{case}.png"]
+        overlay = [f"overlays/{case}.png"] if self.pictures else []
+        return [f"{case}.png", f"{case}.json", *outlines, *overlay]
 
     def finished(self, case: Case) -> Figures | None:
         endings = ["png", "json", *(["geojson"] if "geojson" in self.formats else [])]
         files = [self._file(case["case"], ending) for ending in endings]
-        if not all(path.is_file() for path in [*files, overlay_path(self.output_dir, case["case"])]):
+        files += [overlay_path(self.output_dir, case["case"])] if self.pictures else []
+        if not all(path.is_file() for path in files):
             return None
         try:
             ids, table = self._stored(case["case"])
@@ -114,12 +125,12 @@ class InstanceWriter:
 
     def outcome(self, result: Result) -> FoundInstances:
         names = [self.class_names[index] for index in result["labels"].tolist()]
-        ids = result["pred"][0].cpu().numpy()
+        ids = as_array(result["pred"])[0]
         return FoundInstances(result["case"], result["files"]["image"], ids, result["scores"].tolist(), names)
 
     def process(self, result: Result) -> Figures:
         instances = self.outcome(result)
-        instances.save(self.output_dir, formats=self.formats)
+        instances.save(self.output_dir, formats=self.formats, pictures=self.pictures)
         return instances.figures()
 
     def conclude(self, rows: Sequence[Row]) -> None:
@@ -168,11 +179,18 @@ class InstanceScorer:
 
     A result must hold what `InstanceWriter` takes and "label", ids (1, rows, columns).
     groups: a CSV with the columns id, the name of an image without its ending, and `group_column`; where there is no
-    such file, all cases are of one group. Writes metrics.json, scores.png and worst.png, a sheet of the `worst` cases.
+    such file, all cases are of one group. Writes metrics.json, and with `pictures` scores.png and worst.png, a sheet of
+    the `worst` cases.
     """
 
     def __init__(
-        self, output_dir: str | Path, *, groups: str | Path = "", group_column: str = "modality", worst: int = 10
+        self,
+        output_dir: str | Path,
+        *,
+        groups: str | Path = "",
+        group_column: str = "modality",
+        worst: int = 10,
+        pictures: bool = True,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.column = group_column
@@ -181,7 +199,8 @@ class InstanceScorer:
         }
         self.worst = worst
         self.kept: dict[str, Compared] = {}
-        self.summaries = ["metrics.json", "scores.png", "worst.png"]
+        self.pictures = pictures
+        self.summaries = ["metrics.json", *(["scores.png", "worst.png"] if pictures else [])]
 
     def targets(self, case: str) -> list[str]:
         return []
@@ -219,10 +238,11 @@ class InstanceScorer:
         groups = {name: [row for row in done if row[self.column] == name] for name in names}
         scores = {"all": self._summary(done), **{name: self._summary(members) for name, members in groups.items()}}
         summary = {metric: summarise([row[metric] for row in done]) for metric in METRICS}
-        shown = groups or {"all": list(done)}
-        values = {f"{m}_{name}": [row[m] for row in rows] for m in METRICS for name, rows in shown.items()}
-        draw_scores(self.output_dir / "scores.png", values)
-        self._draw_worst(done)
+        if self.pictures:
+            shown = groups or {"all": list(done)}
+            values = {f"{m}_{name}": [row[m] for row in rows] for m in METRICS for name, rows in shown.items()}
+            draw_scores(self.output_dir / "scores.png", values)
+            self._draw_worst(done)
         print(format_table([{"metric": m, **v} for m, v in summary.items()], ["metric", *STATISTICS]), "\n")
         columns = list(scores["all"])
         print(format_table([{"group": name, **values} for name, values in scores.items()], ["group", *columns]), "\n")

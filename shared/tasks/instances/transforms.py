@@ -14,6 +14,7 @@ from skimage.measure import label as connected_parts
 from torch import Tensor
 
 from shared.errors import InputError
+from shared.images.ranges import within_percentiles
 from shared.images.reading import read_image
 from shared.samples import Sample
 from shared.tasks.instances.cases import draw_ids, is_drawn
@@ -65,13 +66,8 @@ class ScaleByPercentilesd(MapTransform):
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            image = out[key]
-            step = -(-image[0].numel() // self.most)
-            seen = np.asarray(image).reshape(len(image), -1)[:, ::step]
-            low, high = np.percentile(seen, self.percentiles)
-            if high <= low:  # few pixels stand out: what there is of contrast
-                low, high = float(image.min()), float(image.max())
-            out[key] = image.sub(low).mul_(2 / (high - low)).sub_(1).clamp_(-1, 1)
+            low, high = within_percentiles(np.asarray(out[key]), self.percentiles, most=self.most)
+            out[key] = out[key].sub(low).mul_(2 / (high - low)).sub_(1).clamp_(-1, 1)
         return out
 
 

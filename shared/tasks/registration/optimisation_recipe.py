@@ -49,7 +49,7 @@ class Optimisation:
         }
         return self._over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
+            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network=self._methods() | common.in_runtime(ON_DEVICE, forms),
             cases=FOUND_PAIRS,
@@ -60,7 +60,7 @@ class Optimisation:
         classes = {"class_names": list(self.class_names)}
         return self._over_cases(
             description=self.descriptions["evaluate"],
-            options=split_with_labels(self.label_suffix) | classes | self._registering(),
+            options=split_with_labels(self.label_suffix) | common.DRAWING | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network=self._methods() | {"network": ON_DEVICE},
             cases=SELECTED_PAIRS,

@@ -24,7 +24,10 @@ WRITING = common.writing(
 )
 SCORING = common.scoring(
     component(
-        "shared.tasks.registration.results.RegistrationScorer", output_dir="@output_dir", class_names="@class_names"
+        "shared.tasks.registration.results.RegistrationScorer",
+        output_dir="@output_dir",
+        class_names="@class_names",
+        pictures="@pictures",
     )
 )
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
@@ -95,7 +98,7 @@ class Registration:
         }
         return common.over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False, "pictures": True} | self._registering() | common.RUNTIME,
+            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
             preprocessing=reading_pairs(spatial_dims=self._dims),
@@ -109,7 +112,7 @@ class Registration:
         classes = {"class_names": list(self.class_names)}
         return common.over_cases(
             description=self.descriptions["evaluate"],
-            options=split_with_labels(self.label_suffix) | classes | self._registering(),
+            options=split_with_labels(self.label_suffix) | common.DRAWING | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network={"network_def": self.network, "network": common.on_device(self._dims)},
             preprocessing=reading_pairs(spatial_dims=self._dims),

@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from shared.engine.cases import Figures
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.spatial.frames import between
@@ -25,8 +25,9 @@ from shared.spatial.itk import (
 from shared.spatial.jacobian import jacobian_determinant
 from shared.tasks.registration.ids import as_small_as_holds, ids_of_fixed, ids_on
 from shared.tasks.registration.metrics import label_dice, regularity
-from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
+from shared.tasks.registration.pictures import draw_fused, draw_registration
 from shared.tasks.registration.transforms import image_for_itk
+from shared.tasks.registration.views import upright
 
 DIGITS = 4  # of the figures in the tables
 

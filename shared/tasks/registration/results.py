@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from shared.engine.cases import Figures, summary_files
 from shared.engine.datasets import opened_files
+from shared.engine.outcomes import Figures, summary_files
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -93,15 +93,19 @@ class RegistrationScorer:
     A result must hold what `ReadPaird` gives, "files", and "pred": the displacement (D, *S), in voxels of its grid, or
     two in a row, from fixed to moving and back, by which inverse_consistency is measured, in voxels. class_names: of
     the labels, by id; one without a name is called by its id. Writes metrics.json (statistics of each metric),
-    scores.png, and pictures of the `worst` pairs: by Dice, or, without labels, by how much they fold.
+    scores.png, and pictures of the `worst` pairs: by Dice, or, without labels, by how much they fold. pictures: whether
+    any are drawn.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str] = (), worst: int = 3) -> None:
+    def __init__(
+        self, output_dir: str | Path, *, class_names: Sequence[str] = (), worst: int = 3, pictures: bool = True
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.worst = worst
+        self.pictures = pictures
         self.kept: dict[str, Ranked] = {}
-        self.summaries = summary_files(worst)
+        self.summaries = summary_files(worst, pictures=pictures)
 
     def targets(self, case: str) -> list[str]:
         return []
@@ -130,12 +134,11 @@ class RegistrationScorer:
         values = {metric: [row.get(metric, float("nan")) for row in done] for metric in metrics}
         summary = {metric: summarise(values[metric]) for metric in metrics}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
-        if done:
-            draw_scores(
-                self.output_dir / "scores.png", {metric: values[metric] for metric in metrics if metric in DRAWN}
-            )
-        for rank, (case, ranked) in enumerate(self._worst(), start=1):
-            ranked.pair.draw(self.output_dir / f"worst_{rank}.png", title=case)
+        if done and self.pictures:
+            drawn = {metric: values[metric] for metric in metrics if metric in DRAWN}
+            draw_scores(self.output_dir / "scores.png", drawn)
+            for rank, (case, ranked) in enumerate(self._worst(), start=1):
+                ranked.pair.draw(self.output_dir / f"worst_{rank}.png", title=case)
         print_summary(summary)
 
     def _name(self, label: int) -> str:

@@ -1,17 +1,39 @@
 """Pictures of images with their label maps drawn on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from PIL import Image
 
-from shared.engine.drawing import COLOURS, LARGEST_PICTURE, new_figure
-from shared.files import write_atomically
+from shared.engine.canvas import MARGIN, caption, legend, panel, save_picture, side_by_side, stacked, write_label
+from shared.engine.drawing import COLOURS, LARGEST_PICTURE
+from shared.engine.outlines import draw_lines, outlines_of
 
 # The three planes of a volume in RAS: name, the axis that is cut, and the letters left, right, bottom and top.
 # The patient's right is shown on the left, as radiologists look.
 PLANES = (("sagittal", 0, "PAIS"), ("coronal", 1, "RLIS"), ("axial", 2, "RLPA"))
+
+LINE_WIDTH, THIN_LINE = 2, 1.5  # pixels; thin where the picture is thinned out, and with it what they go round
+PANEL_HEIGHT = 400  # pixels, of a plane of a volume
+SMALLEST_PICTURE = 800  # pixels on the longer side of a 2D image, so that a line does not hide what it goes round
+NARROWEST = 480  # pixels, so that a title can be read
+
+
+@dataclass(frozen=True)
+class View:
+    """What is seen of an image and its label maps: (rows, columns[, 3]) from 0 to 1, and (rows, columns).
+
+    aspect: width of a pixel by its height. letters: of the sides left, right, bottom and top.
+    """
+
+    picture: np.ndarray
+    maps: Sequence[np.ndarray]
+    aspect: float = 1.0
+    name: str = ""
+    letters: str = ""
 
 
 def draw_overlay(
@@ -32,38 +54,29 @@ def draw_overlay(
     """
     volume = labels.ndim == 3
     maps = [labels] if reference is None else [labels, reference]
-    if not volume:  # no finer than the picture, which has some 1,600 pixels
-        step = -(-max(labels.shape) // LARGEST_PICTURE)
+    step = 1 if volume else -(-max(labels.shape) // LARGEST_PICTURE)
+    if step > 1:
         image, maps = image[:, ::step, ::step], [m[::step, ::step] for m in maps]
     image = image[:3]  # without alpha
     low, high = np.percentile(image, (0.5, 99.5))
     image = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
-    views = _planes(image[0], maps, affine) if volume else [(_as_picture(image), maps, 1.0, "", "")]
-    # Panels of one height whose widths follow the pictures, in mm.
-    ratios = [view[0].shape[1] / (view[0].shape[0] * view[2]) for view in views]
-    height = 4.0 if volume else min(8.0, 8.0 / ratios[0])
-    figure = new_figure(figsize=(height * sum(ratios) + 0.4, height + 1.0), layout="constrained")
-    panels = figure.subplots(1, len(views), width_ratios=ratios, squeeze=False)[0]
-    for axes, (picture, outlines, aspect, name, letters) in zip(panels, views):
-        axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect)
-        for outline, style in zip(outlines, ("solid", "dotted")):
-            _draw_outlines(axes, outline, len(class_names), style)
-        axes.set(xticks=[], yticks=[], title=name)
-        for letter, x, y in zip(letters, (0.03, 0.97, 0.5, 0.5), (0.5, 0.5, 0.03, 0.97)):
-            box = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
-            axes.text(x, y, letter, transform=axes.transAxes, color="w", ha="center", va="center", fontsize=8, bbox=box)
-    present = np.unique(np.concatenate([m.ravel() for m in maps]))
-    for index, name in enumerate(class_names[1:], start=1):
-        label = name if index in present else f"{name} (none)"
-        panels[0].plot([], [], color=_colour(index), linewidth=3, label=label)
-    figure.legend(loc="outside lower center", ncols=min(len(class_names) - 1, 6), frameon=False)
-    figure.suptitle(title + ("" if reference is None else "  (dotted: reference)"), fontsize=10)
-    options = {"compress_level": 1}  # the default takes half of the drawing's time, for a tenth of the size
-    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=100, pil_kwargs=options))
+    views = _planes(image[0], maps, affine) if volume else [View(_as_picture(image), maps)]
+    panels = [_drawn(view, _size(view, volume=volume), LINE_WIDTH if step == 1 else THIN_LINE) for view in views]
+    body = side_by_side(panels, gap=2 * MARGIN)
+    width = max(body.width, NARROWEST)
+    names = side_by_side([caption(view.name, p.width) for view, p in zip(views, panels)], gap=2 * MARGIN)
+    present = np.unique(np.concatenate([np.unique(m) for m in maps]))
+    entries = [
+        (name if index in present else f"{name} (none)", _colour(index))
+        for index, name in enumerate(class_names[1:], start=1)
+    ]
+    heading = caption(title + ("" if reference is None else "  (dotted: reference)"), width)
+    parts = [heading, *([names] if volume else []), body, *([legend(entries, width)] if entries else [])]
+    return save_picture(path, stacked(parts, gap=MARGIN // 2))
 
 
-def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray) -> list[tuple]:
-    """(picture, label pictures, aspect, name, side letters) of the three planes, rows down and columns right."""
+def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray) -> list[View]:
+    """The three planes of a volume."""
     to_ras = nib.io_orientation(affine)
     image, *maps = (nib.apply_orientation(volume, to_ras) for volume in (image, *maps))
     zooms = np.linalg.norm((affine @ nib.orientations.inv_ornt_aff(to_ras, image.shape))[:3, :3], axis=0)
@@ -72,7 +85,7 @@ def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray) -
         index = _fullest_slice(maps[0], axis)
         picture, *outlines = (_as_seen(np.take(volume, index, axis), axis) for volume in (image, *maps))
         across, up = np.delete(zooms, axis)
-        views.append((picture, outlines, up / across, name, letters))
+        views.append(View(picture, outlines, across / up, name, letters))
     return views
 
 
@@ -83,7 +96,7 @@ def _as_seen(plane: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _as_picture(image: np.ndarray) -> np.ndarray:
-    """(C, rows, columns) as matplotlib takes it: colour, or gray."""
+    """(C, rows, columns) as pictures have it: colour, or gray."""
     return np.moveaxis(image, 0, -1) if len(image) == 3 else image[0]
 
 
@@ -93,15 +106,27 @@ def _fullest_slice(labels: np.ndarray, axis: int) -> int:
     return int(areas.argmax()) if areas.any() else labels.shape[axis] // 2
 
 
-def _draw_outlines(axes, labels: np.ndarray, num_classes: int, style: str) -> None:
-    from matplotlib.collections import LineCollection
-    from skimage.measure import find_contours
+def _size(view: View, *, volume: bool) -> tuple[int, int]:
+    """Width and height of a view's panel in pixels: of volumes of one height, whose widths follow the slices, in mm."""
+    rows, columns = view.picture.shape[:2]
+    if volume:
+        width = PANEL_HEIGHT * columns * view.aspect / rows
+        scale = min(1.0, LARGEST_PICTURE / width)
+        return max(1, round(scale * width)), max(1, round(scale * PANEL_HEIGHT))
+    scale = max(1.0, SMALLEST_PICTURE / max(rows, columns))
+    return max(1, round(columns * scale)), max(1, round(rows * scale))
 
-    padded = np.pad(labels, 1)  # so that outlines close at the border
-    for index in range(1, num_classes):
-        contours = find_contours((padded == index).astype(np.float32), 0.5)
-        lines = [contour[:, ::-1] - 1 for contour in contours]
-        axes.add_collection(LineCollection(lines, colors=_colour(index), linewidths=1.5, linestyles=style))
+
+def _drawn(view: View, size: tuple[int, int], line_width: float) -> Image.Image:
+    picture = panel(view.picture, size)
+    scale = np.array(size) / view.picture.shape[1::-1]
+    for labels, dotted in zip(view.maps, (False, True)):
+        for index, lines in outlines_of(labels).items():
+            draw_lines(picture, [scale * line for line in lines], _colour(index), width=line_width, dotted=dotted)
+    across, down = (np.array([0.03, 0.97, 0.5, 0.5]) * size[0], np.array([0.5, 0.5, 0.97, 0.03]) * size[1])
+    for letter, x, y in zip(view.letters, across, down):
+        write_label(picture, (x, y), letter, ground="black", fill="white", anchor="mm", opacity=0.6)
+    return picture
 
 
 def _colour(index: int) -> str:

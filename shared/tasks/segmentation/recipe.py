@@ -52,7 +52,7 @@ class Segmentation:
         }
 
     def _inference(self) -> Config:
-        options = {"class_names": list(self.class_names), "resume": False}
+        options = {"class_names": list(self.class_names), "resume": False} | common.DRAWING
         return self._over_cases(
             "inference", options, "outputs", reading=[], cases=common.found("raster" if self._dims == 2 else "volume"),
             report=common.writing(self._task("Writer", **self.doubted)),
@@ -61,7 +61,7 @@ class Segmentation:
     def _evaluate(self) -> Config:
         cases = component("shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", **self._split())
         return self._over_cases(
-            "evaluate", common.SPLIT | self._fold() | self._labels(), "outputs/evaluation",
+            "evaluate", common.SPLIT | common.DRAWING | self._fold() | self._labels(), "outputs/evaluation",
             reading=[self._reading_labels()], cases=cases, report=common.scoring(self._task("Scorer")),
         )  # fmt: skip
 
@@ -140,9 +140,10 @@ class Segmentation:
         )
 
     def _task(self, role: str, **more: float) -> Part:
-        background = {"include_background": True} if self.include_background else {}
+        more |= {"include_background": True} if self.include_background else {}
         target = f"shared.tasks.segmentation.results.Segmentation{role}"
-        return component(target, output_dir="@output_dir", class_names="@class_names", **background, **more)
+        arguments = {"output_dir": "@output_dir", "class_names": "@class_names", "pictures": "@pictures"}
+        return component(target, **arguments, **more)
 
     @property
     def _dims(self) -> int:

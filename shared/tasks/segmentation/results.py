@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import torch
 
-from shared.engine.cases import Figures, Result, Row, summary_files
 from shared.engine.drawing import overlay_path
+from shared.engine.outcomes import Figures, Result, Row, summary_files
 from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
@@ -64,9 +64,10 @@ class Segmented:
             f"got {image_mm:.0f} mm, with an answer over {found_mm:.0f} mm; it may be wrong: crop the image"
         )
 
-    def save(self, folder: str | Path) -> None:
-        """Write the label map and the overlay, named after the case."""
-        self.draw(overlay_path(folder, self.case), title=self.case)
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write the label map and with `pictures` the overlay, named after the case."""
+        if pictures:
+            self.draw(overlay_path(folder, self.case), title=self.case)
         ending = ".png" if self.image.is_raster else ".nii.gz"
         self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.labels)
 
@@ -81,13 +82,21 @@ class SegmentationTask:
     """What a result becomes, with the classes of the bundle.
 
     A result must hold "files", with the "image", and "pred", (1, *S): class ids on the grid of that file.
-    The first class is reported with `include_background` alone.
+    The first class is reported with `include_background` alone. pictures: whether any are drawn.
     """
 
-    def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], include_background: bool = False) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        *,
+        class_names: Sequence[str],
+        include_background: bool = False,
+        pictures: bool = True,
+    ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
         self.include_background = include_background
+        self.pictures = pictures
         self.kept: dict[str, Scored] = {}
 
     def outcome(self, result: Result) -> Segmented:
@@ -109,12 +118,14 @@ class SegmentationWriter(SegmentationTask):
         self.largest_mm = largest_mm
 
     def targets(self, case: str) -> list[str]:
-        return [f"{case}.nii.gz", f"{case}.png", f"overlays/{case}.png"]  # of a volume or of a raster image
+        overlay = [f"overlays/{case}.png"] if self.pictures else []
+        return [f"{case}.nii.gz", f"{case}.png", *overlay]  # of a volume or of a raster image
 
     def finished(self, case: Case) -> Figures | None:
         paths = [self.output_dir / f"{case['case']}{ending}" for ending in (".nii.gz", ".png")]
         written = [path for path in paths if path.is_file()]
-        if len(written) != 1 or not overlay_path(self.output_dir, case["case"]).is_file():
+        drawn = not self.pictures or overlay_path(self.output_dir, case["case"]).is_file()
+        if len(written) != 1 or not drawn:
             return None
         try:
             stored = read_image(written[0], as_ids=True)
@@ -125,7 +136,7 @@ class SegmentationWriter(SegmentationTask):
 
     def process(self, result: Result) -> Figures:
         segmented = self.outcome(result)
-        segmented.save(self.output_dir)
+        segmented.save(self.output_dir, pictures=self.pictures)
         doubt = segmented.doubt(self.largest_mm) if self.largest_mm else ""
         return segmented.figures() | ({"message": doubt} if doubt else {})
 
@@ -147,13 +158,13 @@ class SegmentationScorer(SegmentationTask):
 
     A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
     `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and overlays of the `worst`
-    cases.
+    cases, the pictures only with `pictures`.
     """
 
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
-        self.summaries = summary_files(worst)
+        self.summaries = summary_files(worst, pictures=self.pictures)
 
     def targets(self, case: str) -> list[str]:
         return []
@@ -178,12 +189,15 @@ class SegmentationScorer(SegmentationTask):
         metrics = [key for row in done[:1] for key in row if key.startswith(("dice", "jaccard", "hd95"))]
         summary = {metric: summarise([row[metric] for row in done]) for metric in metrics}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
-        if done:
+        if done and self.pictures:
             draw_scores(self.output_dir / "scores.png", {metric: [row[metric] for row in done] for metric in metrics})
+            self._draw_worst()
+        print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
+
+    def _draw_worst(self) -> None:
         for rank, (case, scored) in enumerate(self._worst(), start=1):
             title = f"{case}: mean Dice {scored.dice:.3f}"
             scored.segmented.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=scored.reference)
-        print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
 
     def _worst(self) -> list[tuple[str, Scored]]:
         return sorted(self.kept.items(), key=lambda item: (item[1].dice, item[0]))[: self.worst]

@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from skimage.color import hed2rgb, rgb2hed, rgb_from_hed
 
-from shared.images.checking import LUMINANCE
+from shared.images.accepting import LUMINANCE
 from shared.tasks.detection.colours import RandSaturationd, RandStainJitterd, stained
 
 COLOURS = torch.as_tensor(rgb_from_hed, dtype=torch.float32)

@@ -24,19 +24,19 @@ def test_a_box_is_drawn_where_it_is_in_a_picture_of_readable_size(tmp_path: Path
     image[:, 0] = 0
     box = [0.25 * size[0], 0.5 * size[1], 0.75 * size[0], 0.75 * size[1]]
     found = torch.tensor([[*box, 0.87, 1]])
-    with Image.open(draw_boxes(tmp_path / "a.png", image, found, class_names=NAMES, title="case")) as file:
+    with Image.open(draw_boxes(tmp_path / "a.png", image, found.numpy(), class_names=NAMES, title="case")) as file:
         drawn = np.asarray(file.convert("RGB"))
     assert 480 <= max(drawn.shape[:2]) <= 1700
     if size[1] >= 640:
         assert drawn.shape[1] >= 1280
-    height = drawn.shape[0] - 80  # 0.4 inches of 100 pixels above and below are the title's and the legend's
-    within = near(drawn, 1)[40:-40]
-    rows, columns = np.nonzero(within)
+    top, bottom = 25, 28  # of the title and the legend, with gaps
+    height = drawn.shape[0] - top - bottom
+    rows, columns = np.nonzero(near(drawn, 1)[top:-bottom])
     # In shares of the picture's size; a line is some pixels wide.
     assert rows.min() / height == pytest.approx(0.25, abs=0.02)
     assert rows.max() / height == pytest.approx(0.75, abs=0.02)
     assert (columns.max() - columns.min()) / (height * size[1] / size[0]) == pytest.approx(0.25, abs=0.03)
-    assert not near(drawn, 0)[40:-40].any()  # nothing of class "a"
+    assert not near(drawn, 0)[top:-bottom].any()  # nothing of class "a"
 
 
 def test_images_of_any_depth_are_shown_from_their_least_to_their_largest_value() -> None:

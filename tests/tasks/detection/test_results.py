@@ -75,3 +75,15 @@ def test_two_processes_give_the_files_of_one(make: Any, tmp_path: Path) -> None:
     report_results(make, results, tmp_path / "one")
     in_processes(2, report_results, make, results, tmp_path / "two")
     assert_same_results(tmp_path / "one", tmp_path / "two")
+
+
+def test_without_pictures_none_are_drawn_and_none_are_missed(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"class_names": NAMES, "threshold": 0.4}
+    plain, drawing = (DetectionWriter(tmp_path / "out", **options, pictures=drawn) for drawn in (False, True))
+    figures = plain.process(result_of(tmp_path, "a"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == plain.targets("a") == ["a.json"]
+    assert plain.finished({"case": "a"}) == figures
+    assert drawing.finished({"case": "a"}) is None
+    scorer = DetectionScorer(tmp_path / "scores", **options, pictures=False)
+    scorer.conclude([{"case": "a", "status": "ok", **scorer.process(result_of(tmp_path, "a"))}])
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == scorer.summaries == ["metrics.json"]

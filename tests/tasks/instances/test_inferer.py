@@ -10,8 +10,9 @@ from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_parts
 
 from shared.nets.mask_rcnn import Instances
-from shared.tasks.instances.inferer import TiledInstances, tiles
+from shared.tasks.instances.inferer import TiledInstances
 from shared.tasks.instances.metrics import average_precision
+from shared.tasks.instances.tiling import tiles
 
 PLACES = 150
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
+from shared.tasks.instances.mean_ap import MeanAP
 from shared.tasks.instances.metrics import (
     THRESHOLDS,
-    MeanAP,
     aggregated_jaccard,
     average_precision,
     coco_average_precision,

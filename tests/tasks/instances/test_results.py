@@ -145,3 +145,18 @@ def test_two_processes_give_the_files_of_one(make: Any, tmp_path: Path) -> None:
     report_results(make, results, tmp_path / "one")
     in_processes(2, report_results, make, results, tmp_path / "two")
     assert_same_results(tmp_path / "one", tmp_path / "two")
+
+
+def test_without_pictures_none_are_drawn_and_none_are_missed(tmp_path: Path) -> None:
+    plain, drawing = (
+        InstanceWriter(tmp_path / "out", class_names=["nucleus"], pictures=drawn) for drawn in (False, True)
+    )
+    figures = plain.process(result_of(tmp_path, "a"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(plain.targets("a"))
+    assert not any(name.startswith("overlays") for name in plain.targets("a"))
+    assert plain.finished({"case": "a"}) == figures
+    assert drawing.finished({"case": "a"}) is None
+    scorer = InstanceScorer(tmp_path / "scores", pictures=False)
+    result = result_of(tmp_path, "a", label=torch.as_tensor(IDS)[None])
+    scorer.conclude([{"case": "a", "status": "ok", **scorer.process(result)}])
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == scorer.summaries == ["metrics.json"]

@@ -4,17 +4,39 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from shared.images.reading import read_image
-from shared.tasks.registration.pictures import draw_fused, draw_registration, upright
+from shared.tasks.registration import pictures
+from shared.tasks.registration.pictures import (
+    draw_fused,
+    draw_registration,
+    drawn_grid,
+    fused,
+    labelled,
+    log_jacobian,
+    panels_of,
+)
+from shared.tasks.registration.views import upright
 
 SIZE = (20, 14, 10)
 
 
-def drawn(path: Path, size: tuple[int, ...], figures: list[Figure]) -> list[Any]:
-    """The panels of a pair whose moving image is the fixed one 2 voxels further along x, and which is undone."""
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What each row of a pair's picture is drawn from: planes, label maps, grid lines, det J."""
+    drawn: list[Any] = []
+
+    def note(*row: Any) -> dict[str, Image.Image]:
+        drawn.append(row)
+        return panels_of(*row)
+
+    monkeypatch.setattr(pictures, "panels_of", note)
+    return drawn
+
+
+def draw(path: Path, size: tuple[int, ...]) -> Path:
+    """Draw a pair whose moving image is the fixed one 2 voxels further along x, and which is undone."""
     fixed = np.zeros(size)
     fixed[4:9, 5:9] = 1
     moving = np.roll(fixed, 2, axis=0)
@@ -23,38 +45,59 @@ def drawn(path: Path, size: tuple[int, ...], figures: list[Figure]) -> list[Any]
     determinant = np.ones(size)
     determinant[:3] = -1
     images = {"fixed": fixed, "moving": moving, "moved": fixed}
-    draw_registration(path, images, displacement, determinant, outlines={"moved": fixed}, title="a_to_b")
-    return figures[0].axes
+    return draw_registration(path, images, displacement, determinant, outlines={"moved": fixed}, title="a_to_b")
 
 
-def test_x_goes_right_and_what_was_moved_back_leaves_no_difference(tmp_path: Path, figures: list[Figure]) -> None:
-    axes = drawn(tmp_path / "a.png", SIZE[:2], figures)
-    assert [a.get_title() for a in axes[:7]] == [
+def test_x_goes_right_and_what_was_moved_back_leaves_no_difference(tmp_path: Path, rows: list[Any]) -> None:
+    draw(tmp_path / "a.png", SIZE[:2])
+    ((planes, labels, lines, determinant),) = rows
+    assert planes["fixed"].shape == (14, 20)  # rows are y
+    columns = [np.flatnonzero(planes[name].any(axis=0)) for name in ("fixed", "moving")]
+    assert [(c.min(), c.max()) for c in columns] == [(4, 8), (6, 10)]
+    np.testing.assert_array_equal(lines[0][:, 0], np.arange(20) + 2)
+    panels = panels_of(planes, labels, lines, determinant)
+    assert list(panels) == [
         "fixed", "moving", "moved", "difference before", "difference after", "deformed grid", "log det J"
     ]  # fmt: skip
-    shown = [a.images[0].get_array() for a in axes[:5]]
-    assert shown[0].shape == (14, 20)  # rows are y
-    columns = [np.flatnonzero(picture.any(axis=0)) for picture in shown]
-    assert (columns[0].min(), columns[0].max()) == (4, 8)
-    assert (columns[1].min(), columns[1].max()) == (6, 10)
-    assert np.abs(shown[3]).max() == 1
-    assert np.abs(shown[4]).max() == 0
-    np.testing.assert_array_equal(axes[5].lines[0].get_xdata(), np.arange(20) + 2)
+    before, after = (np.asarray(panels[f"difference {when}"]) for when in ("before", "after"))
+    assert len(np.unique(after.reshape(-1, 3), axis=0)) == 1
+    # The fixed image alone is dark red, the moving one alone dark blue; both are 2 of 20 columns wide.
+    middle = before[before.shape[0] // 2]
+    assert (middle == (103, 0, 31)).all(axis=-1).sum() == (middle == (5, 48, 97)).all(axis=-1).sum() == 20
 
 
-def test_folds_are_marked_and_nothing_else(tmp_path: Path, figures: list[Figure]) -> None:
-    axes = drawn(tmp_path / "a.png", SIZE[:2], figures)
-    marked = ~np.ma.getmaskarray(axes[6].images[1].get_array())
-    np.testing.assert_array_equal(np.flatnonzero(marked.all(axis=0)), [0, 1, 2])
-    assert marked.sum() == 3 * 14
+def test_folds_are_marked_and_nothing_else() -> None:
+    determinant = np.ones((14, 20))
+    determinant[:, :3] = -1
+    determinant[:, 10:] = 0.5
+    marked = (log_jacobian(determinant) == (1, 0, 0)).all(axis=-1)
+    np.testing.assert_array_equal(marked, determinant <= 0)
 
 
-def test_a_volume_is_drawn_as_its_three_middle_slices(tmp_path: Path, figures: list[Figure]) -> None:
-    axes = drawn(tmp_path / "a.png", SIZE, figures)
-    shapes = [a.images[0].get_array().shape for a in axes[:21:7]]
-    assert shapes == [(14, 20), (10, 20), (10, 14)]
+def test_a_volume_is_drawn_as_its_three_middle_slices(tmp_path: Path, rows: list[Any]) -> None:
+    draw(tmp_path / "a.png", SIZE)
+    assert [planes["fixed"].shape for planes, *_ in rows] == [(14, 20), (10, 20), (10, 14)]
     # Across x, the plane's own axes do not move.
-    np.testing.assert_array_equal(axes[19].lines[0].get_xdata(), np.arange(14))
+    np.testing.assert_array_equal(rows[2][2][0][:, 0], np.arange(14))
+
+
+@pytest.mark.parametrize("size", [(20, 14), (3, 900), (900, 3), (12, 9, 200)])
+def test_the_picture_of_a_pair_of_any_shape_is_of_a_size_that_can_be_looked_at(
+    tmp_path: Path, size: tuple[int, ...]
+) -> None:
+    image = np.random.default_rng(0).random(size)
+    images = dict.fromkeys(("fixed", "moving", "moved"), image)
+    path = draw_registration(tmp_path / "a.png", images, np.zeros((len(size), *size)), np.ones(size))
+    with Image.open(path) as picture:
+        assert 1400 < picture.width < 1700  # 7 columns of 200 pixels
+        assert picture.height < 1400
+
+
+def test_a_line_of_the_grid_is_drawn_through_the_middle_of_its_voxels() -> None:
+    drawn = np.asarray(drawn_grid([np.array([[0.0, 2], [9, 2]])], (5, 10)))  # of 20 × 20 pixels a voxel
+    inked = np.nonzero(drawn.min(axis=-1) < 200)
+    assert set(inked[0]) <= {49, 50}  # row 2 from below of 5
+    assert (inked[1].min(), inked[1].max()) == (pytest.approx(10, abs=1), pytest.approx(190, abs=1))
 
 
 def stored(path: Path, codes: str, size: tuple[int, ...]) -> np.ndarray:
@@ -91,7 +134,7 @@ def test_nibabel_turns_the_whole_file_as_upright_turns_its_array(
 
 @pytest.mark.parametrize(("codes", "size"), [("RAS", (12, 10, 1)), ("PSL", (12, 10, 8)), ("LIA", (12, 10, 1))])
 def test_a_displacement_toward_the_patients_left_is_drawn_toward_the_left_of_the_patient(
-    tmp_path: Path, figures: list[Figure], codes: str, size: tuple[int, ...]
+    tmp_path: Path, rows: list[Any], codes: str, size: tuple[int, ...]
 ) -> None:
     """However the file is stored. The lines of the grid run along x, which is toward the patient's left."""
     fixed = stored(tmp_path / "a.nii", codes, size).squeeze()
@@ -101,16 +144,13 @@ def test_a_displacement_toward_the_patients_left_is_drawn_toward_the_left_of_the
     images = dict.fromkeys(("fixed", "moving", "moved"), fixed)
     orientation = upright(read_image(tmp_path / "a.nii"))
     draw_registration(tmp_path / "a.png", images, displacement, np.ones(fixed.shape), orientation=orientation)
-    axes: Any = figures[0].axes
-    panel = axes[5]
-    assert panel.get_title() == "deformed grid"
-    line = panel.lines[0]
-    np.testing.assert_array_equal(line.get_xdata(), np.arange(size[axis]) + 2)
-    assert len(set(line.get_ydata())) == 1
-    assert axes[0].images[0].get_array().shape[1] == size[axis]
+    planes, _, lines, _ = rows[0]
+    np.testing.assert_array_equal(lines[0][:, 0], np.arange(size[axis]) + 2)
+    assert len(set(lines[0][:, 1])) == 1
+    assert planes["fixed"].shape[1] == size[axis]
 
 
-def test_images_outlines_and_folds_are_turned_with_the_field(tmp_path: Path, figures: list[Figure]) -> None:
+def test_images_outlines_and_folds_are_turned_with_the_field(tmp_path: Path, rows: list[Any]) -> None:
     """A block in the corner of a slice stored as pictures are, rows from the top down, is drawn at the top."""
     fixed = np.zeros((20, 14))
     fixed[1:6, 1:5] = 1
@@ -120,49 +160,42 @@ def test_images_outlines_and_folds_are_turned_with_the_field(tmp_path: Path, fig
     draw_registration(
         tmp_path / "a.png", images, np.zeros((2, 20, 14)), determinant, outlines={"fixed": fixed}, orientation=turn
     )
-    axes: Any = figures[0].axes
+    ((planes, labels, _, turned),) = rows
     expected = np.flip(fixed, axis=1).T  # rows from the bottom up
-    np.testing.assert_array_equal(axes[0].images[0].get_array(), expected)
-    np.testing.assert_array_equal(~np.ma.getmaskarray(axes[6].images[1].get_array()), expected > 0)
-    (outline,) = axes[0].collections
-    assert outline.get_paths()[0].vertices[:, 1].min() == 14 - 5 - 0.5  # half a voxel around rows 9 to 12
-    assert axes[0].images[0].origin == "lower"
+    for array in (planes["fixed"], labels["fixed"], turned < 0):
+        np.testing.assert_array_equal(array, expected)
+    drawn = np.asarray(labelled(np.zeros((14, 20)), expected))  # 10 pixels a voxel
+    outlined = np.nonzero(drawn.any(axis=-1))
+    assert (outlined[0].min(), outlined[0].max()) == (pytest.approx(10, abs=1), pytest.approx(50, abs=1))
+    assert (outlined[1].min(), outlined[1].max()) == (pytest.approx(10, abs=1), pytest.approx(60, abs=1))
 
 
 @pytest.mark.parametrize("size", [SIZE[:2], SIZE])
-def test_where_images_are_equal_they_are_fused_to_gray(
-    tmp_path: Path, figures: list[Figure], size: tuple[int, ...]
-) -> None:
+def test_where_images_are_equal_they_are_fused_to_gray(size: tuple[int, ...]) -> None:
     fixed = np.random.default_rng(0).uniform(size=size)
-    moving = fixed + 0.5
-    moving[0] = 9  # of another place and scale
-    path = draw_fused(tmp_path / "a.png", {"fixed": fixed, "moving": moving, "moved": 100 + 3 * fixed}, title="a_to_b")
-    assert path.is_file()
-    axes: Any = figures[0].axes
-    rows = 1 if len(size) == 2 else 3
-    assert [a.get_title() for a in axes[:2]] == ["before", "after"]
-    assert len(axes) == 2 * rows
-    after = [a.images[0].get_array() for a in axes[1::2]]
+    after = fused(fixed, fixed)
+    assert [picture.shape for picture in after] == [(14, 20, 3), (10, 20, 3), (10, 14, 3)][: len(after)]
+    assert len(after) == (1 if len(size) == 2 else 3)
     for picture in after:
-        # Equal but for a gain and an offset, which the scale of each takes out: red is green is blue.
-        np.testing.assert_allclose(picture, picture[..., :1].repeat(3, axis=-1), rtol=0, atol=1e-9)
-        assert picture.max() > 0.9
-    assert max(np.ptp(a.images[0].get_array(), axis=-1).max() for a in axes[0::2]) > 0.5
-    assert [picture.shape[:2] for picture in after] == [(14, 20), (10, 20), (10, 14)][:rows]
+        np.testing.assert_array_equal(picture, picture[..., :1].repeat(3, axis=-1))
+    assert max(np.ptp(picture, axis=-1).max() for picture in fused(fixed, 1 - fixed)) > 0.5
 
 
-def test_what_the_fixed_image_has_alone_is_green_and_what_the_moving_one_has_alone_is_magenta(
-    tmp_path: Path, figures: list[Figure]
-) -> None:
+def test_a_gain_and_an_offset_are_taken_out_before_images_are_fused(tmp_path: Path) -> None:
+    fixed = np.random.default_rng(0).uniform(size=SIZE[:2])
+    path = draw_fused(tmp_path / "a.png", {"fixed": fixed, "moving": fixed[::-1], "moved": 100 + 3 * fixed}, title="a")
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture).astype(int)
+    coloured = (np.ptp(pixels, axis=-1) > 2).any(axis=0)  # rounding may differ by one
+    assert coloured[: pixels.shape[1] // 2 - 10].mean() > 0.9
+    assert not coloured[pixels.shape[1] // 2 + 10 :].any()
+
+
+def test_what_the_fixed_image_has_alone_is_green_and_what_the_moving_one_has_alone_is_magenta() -> None:
     fixed = np.zeros((20, 14))
     fixed[4:9, 5:9] = 1
-    moving = np.roll(fixed, 2, axis=0)
-    draw_fused(
-        tmp_path / "a.png", {"fixed": fixed, "moving": moving, "moved": fixed}, orientation=np.array([[0, 1], [1, -1]])
-    )
-    axes: Any = figures[0].axes
-    before = axes[0].images[0].get_array()
-    row = before[14 - 1 - 6]  # of column y = 6, from the bottom up
+    (before,) = fused(fixed, np.roll(fixed, 2, axis=0))
+    row = before[6]  # of column y = 6
     np.testing.assert_array_equal(row[4:6], [[0, 1, 0]] * 2)
     np.testing.assert_array_equal(row[6:9], [[1, 1, 1]] * 3)
     np.testing.assert_array_equal(row[9:11], [[1, 0, 1]] * 2)

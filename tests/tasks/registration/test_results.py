@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from shared.engine.cases import CaseTask
 from shared.engine.datasets import opened_files
+from shared.engine.outcomes import CaseTask
 from shared.errors import InputError
 from shared.spatial.warping import warp
 from shared.tasks.registration.registered import Registered

@@ -152,3 +152,18 @@ def test_two_processes_give_the_files_of_one(kind: Any, tmp_path: Path) -> None:
     report_results(make, results, tmp_path / "one")
     in_processes(2, report_results, make, results, tmp_path / "two")
     assert_same_results(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize("ending", [".png", ".nii.gz"])
+def test_without_pictures_none_are_drawn_and_none_are_missed(tmp_path: Path, ending: str) -> None:
+    out, case = tmp_path / "out", {"case": "a", "image": str(tmp_path / f"a{ending}")}
+    plain, drawing = (SegmentationWriter(out, class_names=NAMES, pictures=drawn) for drawn in (False, True))
+    figures = plain.process(result(tmp_path, ending))
+    assert not (out / "overlays").exists()
+    assert plain.targets("a") == [name for name in drawing.targets("a") if not name.startswith("overlays")]
+    assert plain.finished(case) == figures
+    assert drawing.finished(case) is None
+    scorer = SegmentationScorer(tmp_path / "scores", class_names=NAMES, pictures=False)
+    rows = [{"case": "a", "status": "ok", **scorer.process(result(tmp_path, ending))}]
+    scorer.conclude(rows)
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == scorer.summaries == ["metrics.json"]
