@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from shared.errors import InputError
-from shared.images.cases import Case, find_cases
+from shared.images.cases import Case, find_cases, find_labelled_cases
+from shared.images.layouts import labelled_folders
 from shared.images.reading import read_ids
 from shared.images.splits import split_by_name
 from shared.synthesis.generator import LabelMap
@@ -19,8 +20,14 @@ LARGEST_STRETCH = 1.01  # of the longest side of a voxel to its shortest
 
 
 def split_label_maps(dataset_dir: str | Path, *, fraction: float = 0.05, seed: int = 0) -> dict[str, list[Case]]:
-    """The volumes of a folder of label maps, as {"training", "validation", "all"}: see `split_by_name`."""
-    cases = find_cases(dataset_dir, kinds=["volume"])
+    """The volumes of a folder of label maps, as {"training", "validation", "all"}: see `split_by_name`.
+
+    Of a folder of images with labels they are the labels; the images are not looked at.
+    """
+    if labelled_folders(Path(dataset_dir)):
+        cases = [case | {"image": case["label"]} for case in find_labelled_cases(dataset_dir)]
+    else:
+        cases = find_cases(dataset_dir, kinds=["volume"])
     return split_by_name(dataset_dir, cases, [case["case"] for case in cases], fraction=fraction, seed=seed)
 
 

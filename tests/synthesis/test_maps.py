@@ -10,7 +10,7 @@ import torch
 from shared.errors import InputError
 from shared.synthesis.dataset import SyntheticDataset
 from shared.synthesis.labels import Labels
-from shared.synthesis.maps import read_label_maps
+from shared.synthesis.maps import read_label_maps, split_label_maps
 
 
 def labels_of(ids: object) -> Labels:
@@ -51,6 +51,17 @@ def test_orientation_in_the_file_does_not_matter(head: Path) -> None:
     for axes in ("LIA", "PSR"):
         _, (same,) = read_label_maps([turned(head, axes)], labels_of)
         assert torch.equal(same.indices, upright.indices)
+
+
+def test_label_maps_are_those_of_a_folder_or_the_labels_of_images(head: Path, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        for folder in ("maps", "set/imagesTr", "set/labelsTr"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / f"{name}.nii.gz").write_bytes(head.read_bytes())
+    plain, labelled = (split_label_maps(tmp_path / folder, fraction=0.3) for folder in ("maps", "set"))
+    for parts, folder in ((plain, "maps"), (labelled, "set/labelsTr")):
+        assert {Path(case["image"]).parent for case in parts["all"]} == {tmp_path / folder}
+        assert [len(parts[part]) for part in ("training", "validation", "all")] == [2, 1, 3]
 
 
 def test_what_cannot_be_painted_is_refused(head: Path, tmp_path: Path) -> None:
