@@ -1,7 +1,7 @@
 """What is done with a segmented brain: files with FreeSurfer's ids, volumes of structures, and how sure they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,14 @@ SIDES = ("left_", "right_")  # how names of classes begin
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentedBrain(Segmented):
-    """A brain whose classes are structures, the first background. values: FreeSurfer's id of each class."""
+    """A brain whose classes are structures, the first background.
+
+    values: FreeSurfer's id of each class. masked: whether the mask of the brain is saved.
+    """
 
     values: Sequence[int]
     posterior: Posterior
+    masked: bool = False
 
     @property
     def ids(self) -> np.ndarray:
@@ -50,6 +54,12 @@ class SegmentedBrain(Segmented):
         named = {"brain": volumes[brain].sum(), "intracranial": volumes[1:].sum()}
         named |= dict(zip(self.class_names[1:], volumes[1:]))
         return {"quality": round(self.quality, 4)} | {f"{name}_mm3": round(float(v), 1) for name, v in named.items()}
+
+    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
+        """Write the ids as `Segmented` does, and with `masked` `<case>_brain_mask.nii.gz`."""
+        if self.masked:
+            self.image.write_labels(Path(folder) / _mask_name(self.case), self.brain_mask)
+        super().save(folder, pictures=pictures)
 
     def draw(self, path: str | Path, *, title: str, reference: np.ndarray | None = None) -> Path:
         return draw_overlay(
@@ -90,10 +100,11 @@ class BrainWriter(BrainTask, SegmentationWriter):
         self.lowest_quality = lowest_quality
         self.brain_mask = brain_mask
 
+    def outcome(self, result: Result) -> SegmentedBrain:
+        return replace(super().outcome(result), masked=self.brain_mask)
+
     def process(self, result: Result) -> Figures:
         segmented = self.outcome(result)
-        if self.brain_mask:
-            segmented.image.write_labels(self.output_dir / _mask_name(segmented.case), segmented.brain_mask)
         segmented.save(self.output_dir, pictures=self.pictures)
         return segmented.figures() | self._warning(segmented)
 
