@@ -22,8 +22,8 @@ from shared.tasks.segmentation.brains import SegmentedBrain
 from tests.running import run_here
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "brain_anycontrast_segmentation"
-SAMPLES = BUNDLE / "sample_data" / "images"
-HEAD, THICK = "IXI014_t1", "IXI015_t1_6mm"
+SAMPLES = BUNDLE / "sample_data"
+HEAD, OTHER, THICK = "imagesTr/IXI014_t1", "imagesTr/IXI015_t1", "imagesTs/IXI015_t1_6mm"
 IDS = {0, 2, 3, 4, 5, 7, 8, *range(10, 19), 24, 26, 28, *range(41, 45), 46, 47, *range(49, 55), 58, 60}
 COARSE = [4.0, 4.0, 4.0]
 VOXEL_MM3 = {HEAD: 8.0, THICK: 24.0}
@@ -84,10 +84,12 @@ def test_the_mask_is_the_brain_and_volumes_sum_up(written: Path, name: str) -> N
 
 def test_python_saves_what_the_command_line_writes(written: Path, tmp_path: Path) -> None:
     predicted(SAMPLES / f"{THICK}.nii.gz", brain_mask=True, probabilities=True).save(tmp_path)
-    names = [f"{THICK}{ending}.nii.gz" for ending in ("", "_brain_mask", "_probabilities")]
+    stem = Path(THICK).name
+    names = [f"{stem}{ending}.nii.gz" for ending in ("", "_brain_mask", "_probabilities")]
     assert sorted(path.name for path in tmp_path.glob("*.nii.gz")) == sorted(names)
+    folders = (tmp_path, (written / THICK).parent)
     for name in names:
-        found, expected = (nib.Nifti1Image.from_filename(folder / name).get_fdata() for folder in (tmp_path, written))
+        found, expected = (nib.Nifti1Image.from_filename(folder / name).get_fdata() for folder in folders)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -154,9 +156,9 @@ def test_an_empty_volume_and_a_picture_are_refused(tmp_path: Path) -> None:
 
 
 def test_evaluation_scores_the_structures_that_the_labels_have(tmp_path: Path) -> None:
-    out = run_here(BUNDLE, tmp_path, "evaluate", dataset_dir=SAMPLES.parent, pixdim=COARSE, pictures=False)
+    out = run_here(BUNDLE, tmp_path, "evaluate", pixdim=COARSE, pictures=False)
     rows = read_table(out / "metrics.csv")
-    assert [row["case"] for row in rows] == [f"images/{HEAD}", f"images/{THICK}"]
+    assert [row["case"] for row in rows] == [HEAD, OTHER]
     for row in rows:
         assert row["dice_csf"] == "nan"  # the samples' labels have none
         dice = [float(v) for key, v in row.items() if key.startswith("dice_") and key not in ("dice_csf", "dice_mean")]
