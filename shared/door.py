@@ -69,6 +69,8 @@ class OpenBundle:
             collector, evaluator = self._started(options)
             collector.pending[0] = {"case": case or _name(*images.values()), **images}
             evaluator.run()
+            if collector.error:
+                raise collector.error
         except Exception as error:  # MONAI wraps what a config raises
             known = input_error_behind(error)
             if known is None:

@@ -36,6 +36,8 @@ def small_training(bundle: Path) -> dict[str, Any]:
     if bundle.name.endswith("_instance_segmentation"):
         options |= {"network_def#filters": [8, 8], "network_def#repeats": [1, 1], "network_def#anchor_sizes": [[8, 14]]}
         options |= {"patch_size": [64, 64]}
+    if "samples_per_epoch" in train:
+        options |= {"samples_per_epoch": 4, "validation_samples": 1}
     if "crops_per_image" in train:
         options["crops_per_image"] = 1
     if "pairs_per_epoch" in train:

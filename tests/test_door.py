@@ -91,13 +91,14 @@ def test_options_of_a_call_hold_for_that_call(hippocampus: OpenBundle, scan: Pat
 
 
 def test_what_cannot_be_predicted_is_refused_and_the_next_image_is_done(hippocampus: OpenBundle, scan: Path) -> None:
-    with pytest.raises(InputError, match=r"there\.nii: expected a NIfTI file"):
-        hippocampus.predict("not_there.nii")
+    for name in ("not_there.nii", "nor_there.nii"):  # one after the other, and none stands for another
+        with pytest.raises(InputError, match=rf"{name}: expected a NIfTI file"):
+            hippocampus.predict(name)
     with pytest.raises(InputError, match=r"--overlp: .*did you mean --overlap"):
         hippocampus.predict(scan, overlp=0.5)
     with pytest.raises(InputError, match=r"nothing_like_it: expected a folder with configs/inference\.json"):
         open_bundle("nothing_like_it")
-    assert hippocampus.predict(scan).labels.any()
+    assert hippocampus.predict(scan, case="after").case == "after"
 
 
 def test_nothing_is_written_unless_asked_for(

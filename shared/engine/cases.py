@@ -77,19 +77,20 @@ class WeightsLoader:
 class CaseCollector:
     """In place of a `CaseReport`: hands one case at a time to whoever runs the engine, and writes nothing.
 
-    pending: one place, for the case that the engine is to run next.
+    pending: one place, for the case that the engine is to run next. error: why there is no outcome, if there is none;
+    it is not raised while the engine runs, which would not begin anew the next time.
     """
 
     def __init__(self, task: CaseTask) -> None:
         self.task = task
         self.pending: list[Case] = [{}]
         self.outcome: Any = None
+        self.error: Exception | None = None
 
     def attach(self, engine: Engine) -> None:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._take)
 
     def _take(self, engine: Engine) -> None:
         result = result_of(engine)
-        if "error" in result:
-            raise result["error"]
-        self.outcome = self.task.outcome(result)
+        self.error = result.get("error")
+        self.outcome = None if self.error else self.task.outcome(result)

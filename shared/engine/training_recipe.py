@@ -92,6 +92,7 @@ def training_loop(
 def validation(
     *,
     data: str = "$@cases['validation']",
+    dataset: Part | None = None,
     collate_fn: Part | None = None,
     inferer: Part,
     postprocessing: Part,
@@ -99,15 +100,16 @@ def validation(
     additional_metrics: Part | None = None,
     **evaluator: object,
 ) -> Part:
-    """The entry "validate": how the average network does on `data`."""
+    """The entry "validate": how the average network does on `data`, or on a `dataset` that needs no preprocessing."""
     collate = {"collate_fn": collate_fn} if collate_fn else {}
     more = {"additional_metrics": additional_metrics} if additional_metrics else {}
     usual = {"device": "@device", "val_data_loader": "@validate#dataloader", "network": "@average"}
     usual |= {"inferer": "@validate#inferer", "postprocessing": "@validate#postprocessing"}
     usual |= {"key_val_metric": "@validate#key_metric"} | {key: f"@validate#{key}" for key in more}
+    preprocessing = {} if dataset else {"preprocessing": component("Compose", transforms="@preprocessing_transforms")}
     return {
-        "preprocessing": component("Compose", transforms="@preprocessing_transforms"),
-        "dataset": cached(data, "@validate#preprocessing"),
+        **preprocessing,
+        "dataset": dataset or cached(data, "@validate#preprocessing"),
         "dataloader": component("DataLoader", dataset="@validate#dataset", batch_size=1, **collate, num_workers=0),
         "inferer": inferer,
         "postprocessing": postprocessing,
@@ -123,7 +125,7 @@ def training(
     options: Part,
     networks: Part,
     cases: Part,
-    preprocessing: Sequence[Part],
+    preprocessing: Sequence[Part] = (),
     loss: Part,
     validate: Part,
     train: Part,
@@ -140,7 +142,7 @@ def training(
         options,
         paths("outputs/training") | start(seed="@seed"),
         networks,
-        cases | {"preprocessing_transforms": list(preprocessing)},
+        cases | ({"preprocessing_transforms": list(preprocessing)} if preprocessing else {}),
         {"loss": loss, "optimizer": optimizer},
         {"validate": validate},
         {"train": train},

@@ -82,16 +82,16 @@ class ImageFile:
         self.refuse_as_target(path)
         return write_atomically(path, lambda temporary: Image.fromarray(labels).save(temporary))
 
-    def write_volume(self, path: str | Path, values: np.ndarray) -> Path:
-        """Write (*S) as NIfTI of the shape, affine and units of the file, in the type of `values`.
+    def write_volume(self, path: str | Path, values: np.ndarray, *, scale: float | None = None) -> Path:
+        """Write (*S), or (*S, N), as NIfTI of the shape, affine and units of the file, in the type of `values`.
 
-        A NIfTI file lends its header, so that whoever reads both sees the same grid. Raises InputError where `path` is
-        the file itself, ValueError where the shapes differ.
+        A NIfTI file lends its header, so that whoever reads both sees the same grid. scale: what a reader multiplies
+        the values by. Raises InputError where `path` is the file itself, ValueError where the shapes differ.
         """
         import nibabel as nib  # 0.3 s, needed for volumes alone
 
         self.refuse_as_target(path)
-        if values.shape != self.shape:
+        if values.shape[: len(self.shape)] != self.shape:
             raise ValueError(f"expected the image's shape {self.shape}, got {values.shape}")
         if self.nifti is None:
             volume = nib.Nifti1Image(values, self.affine)
@@ -102,8 +102,11 @@ class ImageFile:
             header.set_intent("none")
             header["cal_min"] = header["cal_max"] = 0
             # Where the file has trailing axes of length 1, so has the result; further channels it has not.
-            shape = self.nifti.shape if np.prod(self.nifti.shape[3:]) == 1 else self.nifti.shape[:3]
+            one_each = values.ndim == len(self.shape) and np.prod(self.nifti.shape[3:]) == 1
+            shape = self.nifti.shape if one_each else (*self.nifti.shape[:3], *values.shape[len(self.shape) :])
             volume = nib.Nifti1Image(values.reshape(shape), self.nifti.affine, header)
+        if scale is not None:
+            volume.header.set_slope_inter(scale, 0)
         return write_atomically(path, lambda temporary: nib.save(volume, temporary))
 
     def refuse_as_target(self, path: str | Path) -> None:

@@ -45,12 +45,15 @@ def draw_overlay(
     affine: np.ndarray,
     reference: np.ndarray | None = None,
     title: str = "",
+    colours: Sequence[str] = COLOURS,
+    central: bool = False,
 ) -> Path:
     """Draw `image` with the outlines of `labels` into a PNG: a 2D image whole, a volume as three orthogonal slices.
 
     image: (C, *S), C = 1 for a volume. labels, reference: (*S); `reference` outlines are dotted. affine: voxels to
     mm, RAS; it turns volumes into the usual view and gives pixels their aspect. Each slice is the one with most
-    labelled voxels.
+    labelled voxels, or, `central`, the one through the middle of all of them. colours: of the classes but the first, in
+    turn; classes of one name share a line of the legend, in the colour of the first.
     """
     volume = labels.ndim == 3
     maps = [labels] if reference is None else [labels, reference]
@@ -60,29 +63,38 @@ def draw_overlay(
     image = image[:3]  # without alpha
     low, high = np.percentile(image, (0.5, 99.5))
     image = np.clip((image - low) / max(high - low, 1e-6), 0, 1)
-    views = _planes(image[0], maps, affine) if volume else [View(_as_picture(image), maps)]
-    panels = [_drawn(view, _size(view, volume=volume), LINE_WIDTH if step == 1 else THIN_LINE) for view in views]
+    views = _planes(image[0], maps, affine, central=central) if volume else [View(_as_picture(image), maps)]
+    line = LINE_WIDTH if step == 1 else THIN_LINE
+    panels = [_drawn(view, _size(view, volume=volume), line, colours) for view in views]
     body = side_by_side(panels, gap=2 * MARGIN)
     width = max(body.width, NARROWEST)
     names = side_by_side([caption(view.name, p.width) for view, p in zip(views, panels)], gap=2 * MARGIN)
     present = np.unique(np.concatenate([np.unique(m) for m in maps]))
-    entries = [
-        (name if index in present else f"{name} (none)", _colour(index))
-        for index, name in enumerate(class_names[1:], start=1)
-    ]
+    entries = _entries(class_names, present, colours)
     heading = caption(title + ("" if reference is None else "  (dotted: reference)"), width)
     parts = [heading, *([names] if volume else []), body, *([legend(entries, width)] if entries else [])]
     return save_picture(path, stacked(parts, gap=MARGIN // 2))
 
 
-def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray) -> list[View]:
+def _entries(class_names: Sequence[str], present: np.ndarray, colours: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and colours of a legend: a line for each name but that of the first class, which says if there is none."""
+    classes: dict[str, list[int]] = {}
+    for index, name in enumerate(class_names[1:], start=1):
+        classes.setdefault(name, []).append(index)
+    return [
+        (name if np.isin(indices, present).any() else f"{name} (none)", _colour(indices[0], colours))
+        for name, indices in classes.items()
+    ]
+
+
+def _planes(image: np.ndarray, maps: Sequence[np.ndarray], affine: np.ndarray, *, central: bool = False) -> list[View]:
     """The three planes of a volume."""
     to_ras = nib.io_orientation(affine)
     image, *maps = (nib.apply_orientation(volume, to_ras) for volume in (image, *maps))
     zooms = np.linalg.norm((affine @ nib.orientations.inv_ornt_aff(to_ras, image.shape))[:3, :3], axis=0)
     views = []
     for name, axis, letters in PLANES:
-        index = _fullest_slice(maps[0], axis)
+        index = (_middle_slice if central else _fullest_slice)(maps[0], axis)
         picture, *outlines = (_as_seen(np.take(volume, index, axis), axis) for volume in (image, *maps))
         across, up = np.delete(zooms, axis)
         views.append(View(picture, outlines, across / up, name, letters))
@@ -106,6 +118,12 @@ def _fullest_slice(labels: np.ndarray, axis: int) -> int:
     return int(areas.argmax()) if areas.any() else labels.shape[axis] // 2
 
 
+def _middle_slice(labels: np.ndarray, axis: int) -> int:
+    """The slice across `axis` through the middle of the labelled voxels, or the middle one where there are none."""
+    areas = (labels > 0).sum(axis=tuple(a for a in range(labels.ndim) if a != axis))
+    return round(np.average(np.arange(len(areas)), weights=areas)) if areas.any() else labels.shape[axis] // 2
+
+
 def _size(view: View, *, volume: bool) -> tuple[int, int]:
     """Width and height of a view's panel in pixels: of volumes of one height, whose widths follow the slices, in mm."""
     rows, columns = view.picture.shape[:2]
@@ -117,17 +135,18 @@ def _size(view: View, *, volume: bool) -> tuple[int, int]:
     return max(1, round(columns * scale)), max(1, round(rows * scale))
 
 
-def _drawn(view: View, size: tuple[int, int], line_width: float) -> Image.Image:
+def _drawn(view: View, size: tuple[int, int], line_width: float, colours: Sequence[str]) -> Image.Image:
     picture = panel(view.picture, size)
     scale = np.array(size) / view.picture.shape[1::-1]
     for labels, dotted in zip(view.maps, (False, True)):
         for index, lines in outlines_of(labels).items():
-            draw_lines(picture, [scale * line for line in lines], _colour(index), width=line_width, dotted=dotted)
+            colour = _colour(index, colours)
+            draw_lines(picture, [scale * line for line in lines], colour, width=line_width, dotted=dotted)
     across, down = (np.array([0.03, 0.97, 0.5, 0.5]) * size[0], np.array([0.5, 0.5, 0.97, 0.03]) * size[1])
     for letter, x, y in zip(view.letters, across, down):
         write_label(picture, (x, y), letter, ground="black", fill="white", anchor="mm", opacity=0.6)
     return picture
 
 
-def _colour(index: int) -> str:
-    return COLOURS[(index - 1) % len(COLOURS)]
+def _colour(index: int, colours: Sequence[str]) -> str:
+    return colours[(index - 1) % len(colours)]

@@ -38,6 +38,7 @@ class Segmentation:
     label_values: Sequence[int] = ()
     shift: Sequence[Part] = ()
     include_background: bool = False
+    standardised: bool = True
     folds: bool = False
     several_crops: bool = False
     doubted: Mapping[str, float] = field(default_factory=dict)
@@ -51,22 +52,24 @@ class Segmentation:
         }
 
     def _inference(self) -> Config:
-        options = {"class_names": list(self.class_names), "resume": False} | common.DRAWING
+        cases = common.found("raster" if self._dims == 2 else "volume")
         return self._over_cases(
-            "inference", options, "outputs", reading=[], cases=common.found("raster" if self._dims == 2 else "volume"),
-            report=common.writing(self._task("Writer", **self.doubted)),
+            "inference", self._written(), "outputs", reading=[], cases=cases, report=common.writing(self._writer()),
+            inference=self._inferring(probabilities=True),
         )  # fmt: skip
 
     def _evaluate(self) -> Config:
         cases = component("shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", **self._split())
         return self._over_cases(
             "evaluate", common.SPLIT | common.DRAWING | self._fold() | self._labels(), "outputs/evaluation",
-            reading=[self._reading_labels()], cases=cases, report=common.scoring(self._task("Scorer")),
+            reading=[self._reading_labels()], cases=cases, report=common.scoring(self._scorer()),
+            inference=self._inferring(probabilities=False),
         )  # fmt: skip
 
     def _over_cases(
-        self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part
-    ) -> Config:
+        self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part,
+        inference: Part,
+    ) -> Config:  # fmt: skip
         network = common.in_runtime(common.on_device(self._dims), {"raw": function("shared.engine.forms.Form")})
         return common.over_cases(
             description=self.descriptions[name],
@@ -76,7 +79,7 @@ class Segmentation:
             preprocessing=self._preprocessing("image", "bilinear", reading),
             cases=cases,
             report=report,
-            inference=self._inferring(),
+            inference=inference,
         )
 
     def _train(self) -> Config:
@@ -98,13 +101,16 @@ class Segmentation:
             train=learning.training_loop(self._training_data()),
         )
 
-    def _inferring(self) -> Part:
+    def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
         restored = [back] if self._dims == 3 else []
+        kept = component(
+            "shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred", enabled="@probabilities"
+        )
         discrete = component("AsDiscreted", keys="pred", argmax=True)
         return {
             "inferer": component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES),
-            "postprocessing": compose(*restored, *self.shift, discrete),
+            "postprocessing": compose(*restored, *self.shift, *([kept] if probabilities else []), discrete),
         }
 
     def _training_data(self) -> Part:
@@ -122,14 +128,18 @@ class Segmentation:
             "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels",
             **({"channel": "@channel"} if self._dims == 2 else {"pixdim": "@pixdim"}),
         )  # fmt: skip
-        upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
-        spaced = component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)
         scaled = component(
             "ScaleIntensityRangePercentilesd", keys="image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True,
             channel_wise=True,
         )  # fmt: skip
         normal = component("NormalizeIntensityd", keys="image", channel_wise=True)
-        return [read, *reading, *([upright, spaced] if self._dims == 3 else []), scaled, normal]
+        spatial = self._on_grid(keys, modes) if self._dims == 3 else []
+        return [read, *reading, *spatial, scaled, *([normal] if self.standardised else [])]
+
+    def _on_grid(self, keys: str | list[str], modes: str | list[str]) -> list[Part]:
+        """The transforms of volumes onto the grid that the network sees."""
+        upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
+        return [upright, component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)]
 
     def _reading_labels(self) -> Part:
         values = {"values": "@label_values"} if self.label_values else {}
@@ -137,7 +147,13 @@ class Segmentation:
             "shared.images.checking.ReadLabeld", keys="label", image_key="image", num_classes=NUM_CLASSES, **values
         )
 
-    def _task(self, role: str, **more: float) -> Part:
+    def _writer(self) -> Part:
+        return self._task("Writer", probabilities="@probabilities", **self.doubted)
+
+    def _scorer(self) -> Part:
+        return self._task("Scorer")
+
+    def _task(self, role: str, **more: object) -> Part:
         more |= {"include_background": True} if self.include_background else {}
         target = f"shared.tasks.segmentation.results.Segmentation{role}"
         arguments = {"output_dir": "@output_dir", "class_names": "@class_names", "pictures": "@pictures"}
@@ -146,6 +162,10 @@ class Segmentation:
     @property
     def _dims(self) -> int:
         return int(self.network["spatial_dims"])
+
+    def _written(self) -> Part:
+        """Options of what inference writes."""
+        return {"class_names": list(self.class_names), "resume": False} | common.DRAWING | {"probabilities": False}
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid

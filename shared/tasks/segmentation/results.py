@@ -21,6 +21,7 @@ from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
+from shared.tasks.segmentation.probabilities import KEY, names_of, write_probabilities
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Segmented:
     """A segmented image: class ids `labels`, (*S), uint8, on the image's own grid.
 
     include_background: whether the first class is reported, too.
+    probabilities: (C, *S), uint16, of which 65535 is 1; or None.
     """
 
     case: str
@@ -35,6 +37,12 @@ class Segmented:
     labels: np.ndarray
     class_names: Sequence[str]
     include_background: bool = False
+    probabilities: np.ndarray | None = None
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(*S): what the file of the label map holds."""
+        return self.labels
 
     @property
     def affine(self) -> np.ndarray:
@@ -65,11 +73,16 @@ class Segmented:
         )
 
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
-        """Write the label map and with `pictures` the overlay, named after the case."""
+        """Write the label map, probabilities where there are any, and with `pictures` the overlay.
+
+        They are named after the case.
+        """
         if pictures:
             self.draw(overlay_path(folder, self.case), title=self.case)
+        if self.probabilities is not None:
+            write_probabilities(folder, self.case, self.image, self.probabilities)
         ending = ".png" if self.image.is_raster else ".nii.gz"
-        self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.labels)
+        self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.ids)
 
     def draw(self, path: str | Path, *, title: str, reference: np.ndarray | None = None) -> Path:
         return draw_overlay(
@@ -102,43 +115,62 @@ class SegmentationTask:
     def outcome(self, result: Result) -> Segmented:
         labels = result["pred"][0].cpu().numpy().astype(np.uint8)
         image = result["files"]["image"]
-        return Segmented(result["case"], image, labels, self.class_names, self.include_background)
+        return Segmented(
+            result["case"], image, labels, self.class_names, self.include_background, result.get(KEY)
+        )  # fmt: skip
 
 
 class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
-    largest_mm: see `Segmented.doubt`; None: nothing is doubted.
+    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them.
     """
 
     summaries = ()
 
-    def __init__(self, output_dir: str | Path, *, largest_mm: float | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        output_dir: str | Path,
+        *,
+        largest_mm: float | None = None,
+        probabilities: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(output_dir, **options)
         self.largest_mm = largest_mm
+        self.probabilities = probabilities
 
     def targets(self, case: str) -> list[str]:
-        overlay = [f"overlays/{case}.png"] if self.pictures else []
-        return [f"{case}.nii.gz", f"{case}.png", *overlay]  # of a volume or of a raster image
+        return [target for either in self._files(case) for target in either]
 
     def finished(self, case: Case) -> Figures | None:
-        paths = [self.output_dir / f"{case['case']}{ending}" for ending in (".nii.gz", ".png")]
-        written = [path for path in paths if path.is_file()]
-        drawn = not self.pictures or overlay_path(self.output_dir, case["case"]).is_file()
-        if len(written) != 1 or not drawn:
-            return None
-        try:
-            stored = read_image(written[0], as_ids=True)
-        except InputError:  # spoilt by someone else: made anew
+        stored = self.stored(case["case"])
+        if stored is None:
             return None
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
+
+    def stored(self, case: str) -> ImageFile | None:
+        """The label map of a case of which all results are written; else, or where it cannot be read, None."""
+        paths = [[self.output_dir / name for name in either] for either in self._files(case)]
+        written = [[path for path in either if path.is_file()] for either in paths]
+        if any(len(either) != 1 for either in written):
+            return None
+        try:
+            return read_image(written[0][0], as_ids=True)
+        except InputError:  # spoilt by someone else: made anew
+            return None
 
     def process(self, result: Result) -> Figures:
         segmented = self.outcome(result)
         segmented.save(self.output_dir, pictures=self.pictures)
         doubt = segmented.doubt(self.largest_mm) if self.largest_mm else ""
         return segmented.figures() | ({"message": doubt} if doubt else {})
+
+    def _files(self, case: str) -> list[list[str]]:
+        """The files of a case, the label map first: what each may be called, of a volume or of a raster image."""
+        more = [[f"overlays/{case}.png"]] if self.pictures else []
+        return [[f"{case}.nii.gz", f"{case}.png"], *([names_of(case)] if self.probabilities else []), *more]
 
     def conclude(self, rows: Sequence[Row]) -> None:
         """Nothing concerns all cases but the table."""
@@ -158,12 +190,15 @@ class SegmentationScorer(SegmentationTask):
 
     A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
     `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and overlays of the `worst`
-    cases, the pictures only with `pictures`.
+    cases, the pictures only with `pictures`. only_in_reference: see `segmentation_scores`.
     """
 
-    def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
+    def __init__(
+        self, output_dir: str | Path, *, worst: int = 3, only_in_reference: bool = False, **options: Any
+    ) -> None:
         super().__init__(output_dir, **options)
         self.worst = worst
+        self.only_in_reference = only_in_reference
         self.summaries = summary_files(worst, pictures=self.pictures)
 
     def targets(self, case: str) -> list[str]:
@@ -178,7 +213,7 @@ class SegmentationScorer(SegmentationTask):
         scores = segmentation_scores(
             *(torch.as_tensor(ids) for ids in (segmented.labels, reference)), class_names=self.class_names,
             spacing=spacing, unit="px" if segmented.image.is_raster else "mm",
-            include_background=self.include_background,
+            include_background=self.include_background, only_in_reference=self.only_in_reference,
         )  # fmt: skip
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
         self.kept = dict(self._worst())

@@ -120,3 +120,26 @@ def test_scores_equal_those_of_set_arithmetic_and_of_all_pairs_of_surface_voxels
 def test_label_maps_of_two_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(4, 5\) and \(5, 4\)"):
         segmentation_scores(torch.zeros(4, 5), torch.zeros(5, 4), class_names=["background", "it"], spacing=(1, 1))
+
+
+def test_a_class_that_the_reference_lacks_is_not_scored_where_that_is_asked_for() -> None:
+    a, b = boxes((6, 8), (2, 3), (4, 6)), boxes((6, 8), (2, 3))
+    every, known = (
+        segmentation_scores(a, b, class_names=["0", "it", "other"], spacing=(1, 1), only_in_reference=only)
+        for only in (False, True)
+    )
+    assert (every["dice_other"], every["dice_mean"]) == (0, 0.5)
+    assert math.isnan(known["dice_other"])
+    assert math.isnan(known["jaccard_other"])
+    assert (known["dice_it"], known["dice_mean"], known["hd95_mm_mean"]) == (1, 1, 0)
+
+
+def test_distances_of_masks_at_the_border_of_an_image_are_those_of_the_image() -> None:
+    """The box in which distances are measured ends where the image does, and has a margin elsewhere."""
+    a, b = boxes((7, 9), (0, 0), size=3), boxes((7, 9), (0, 2), size=3)
+    inner_a, inner_b = (torch.nn.functional.pad(m, (4, 4, 4, 4)) for m in (a, b))
+    at_border, inside = (
+        segmentation_scores(*pair, class_names=["0", "it"], spacing=(1, 2))["hd95_mm_it"]
+        for pair in ((a, b), (inner_a, inner_b))
+    )
+    assert at_border == inside == 4  # two columns of 2 mm

@@ -201,3 +201,34 @@ def test_only_classes_in_neither_map_are_marked_as_absent(tmp_path: Path, monkey
         tmp_path / "a.png", np.zeros((1, 8, 8)), labels, reference=reference, class_names=names, affine=np.eye(4)
     )
     assert entries == ["found", "nowhere (none)", "missed"]
+
+
+def test_colours_may_be_given_and_classes_of_one_name_share_a_line_of_the_legend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legends = []
+
+    def kept(entries: list[tuple[str, str]], width: int) -> Image.Image:
+        legends.append(entries)
+        return canvas.legend(entries, width)
+
+    monkeypatch.setattr(pictures, "legend", kept)
+    labels = with_box(SHAPE, (1, 4), (2, 7), (2, 6), label=2)
+    path = draw_overlay(
+        tmp_path / "a.png", np.zeros((1, *SHAPE)), labels, class_names=["background", "it", "it", "other"],
+        affine=AFFINE, colours=["#ff0000", "#00ff00", "#0000ff"],
+    )  # fmt: skip
+    assert legends == [[("it", "#ff0000"), ("other (none)", "#0000ff")]]
+    for panel in panels(path):
+        assert ((panel[..., 1] > 200) & (panel[..., 0] < 60)).any()  # class 2 in green
+        assert not ((panel[..., 0] > 200) & (panel[..., 1] < 60)).any()
+
+
+def test_central_slices_go_through_the_middle_of_what_is_labelled() -> None:
+    """One thick slab, with most voxels in its second slice, and a thin tail far off."""
+    labels = with_box((20, 6, 6), (0, 12), (0, 6), (0, 2))
+    labels[1] = 1
+    assert pictures._fullest_slice(labels, 0) == 1
+    # 12 voxels in each of slices 0 to 11 but 36 in slice 1: (12 · 66 + 24 · 1) / 168 = 4.9.
+    assert pictures._middle_slice(labels, 0) == 5
+    assert pictures._middle_slice(np.zeros_like(labels), 0) == 10

@@ -1,0 +1,66 @@
+"""The configs of this bundle: a 3D U-Net, learned from synthetic images of label maps. Written by `make configs`."""
+
+from shared.engine.recipe import component, function
+from shared.engine.training_recipe import PRED_AND_LABEL
+from shared.tasks.segmentation.brain_recipe import BrainSegmentation
+
+STRUCTURES = {
+    2: "cerebral_white_matter", 3: "cerebral_cortex", 4: "lateral_ventricle", 5: "inferior_lateral_ventricle",
+    7: "cerebellum_white_matter", 8: "cerebellum_cortex", 10: "thalamus", 11: "caudate", 12: "putamen", 13: "pallidum",
+    17: "hippocampus", 18: "amygdala", 26: "accumbens", 28: "ventral_diencephalon",
+}  # fmt: skip
+RIGHT_IDS = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60)
+CLASSES = {
+    0: "background", 14: "third_ventricle", 15: "fourth_ventricle", 16: "brain_stem", 24: "csf",
+    **{value: f"left_{name}" for value, name in STRUCTURES.items()},
+    **{value: f"right_{name}" for value, name in zip(RIGHT_IDS, STRUCTURES.values(), strict=True)},
+}  # fmt: skip
+IDS = sorted(CLASSES)
+
+RECIPE = BrainSegmentation(
+    descriptions={
+        "inference": "Segment whole heads or brains of any contrast, resolution and orientation.",
+        "evaluate": "Score segmentations of heads against reference labels.",
+        "train": "Train a 3D U-Net to segment heads of any contrast, from synthetic images of label maps.",
+    },
+    class_names=[CLASSES[value] for value in IDS],
+    label_values=IDS,
+    network=component(
+        "shared.nets.halved_unet.HalvedUNet",
+        spatial_dims=3,
+        filters=[32, 64, 128, 256],
+        act=["relu", {"inplace": True}],
+    ),
+    grid={"roi_size": [160, 160, 160], "pixdim": [2.0, 2.0, 2.0]},
+    tiling={"overlap": 0.25, "largest_part": True},
+    flips={},
+    standardised=False,
+    scattered=[IDS.index(24)],
+    lowest_quality=0.5,
+    labels_of="shared.synthesis.brain.brain_labels",
+    ranges={},
+    training_options={
+        "max_epochs": 60,
+        "val_interval": 2,
+        "batch_size": 2,
+        "learning_rate": 0.001,
+        "weight_decay": 0.01,
+        "ema_momentum": 0.002,
+        "patch_size": [80, 96, 80],
+        "samples_per_epoch": 200,
+        "validation_samples": 8,
+        "widening_epochs": 0,
+    },
+    loss=function("shared.tasks.segmentation.losses.answered_loss"),
+    key_metric={
+        "mean_dice": component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL),
+    },
+    augmentation={},
+)
+OPTIONS = {
+    "label_values": "the ids of the classes in the files, which are FreeSurfer's",
+    "brain_mask": "`True` also writes `<case>_brain_mask.nii.gz`: 1 in the brain, its ventricles included",
+    "lowest_quality": "the `quality` in `summary.csv` below which a case is warned about: the mean Dice that the"
+    " network's own probabilities make likely",
+    "largest_part": "whether a structure is one piece, its largest; `False` leaves the others",
+}

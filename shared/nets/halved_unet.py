@@ -1,0 +1,66 @@
+"""A U-Net that thinks at half the resolution of its image and answers at all of it: for volumes of many classes."""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from monai.networks.layers.factories import Conv
+from torch import Tensor, nn
+
+from shared.layers.padding import pad_to_multiple
+from shared.nets.unet import UNet, crop
+
+
+class HalvedUNet(nn.Module):
+    """Segment images of any size: (B, in_channels, *S) to logits (B, out_channels, *S), 2D and 3D.
+
+    A strided convolution leads to `filters[0]` features at half the resolution, a U-Net of `filters` to as many more;
+    each gives a cell of 2^D voxels, which a hidden layer, that sees the image once more, tells apart.
+    """
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        in_channels: int,
+        out_channels: int,
+        *,
+        filters: Sequence[int] = (32, 64, 128, 256),
+        hidden: int = 32,
+        norm: str | tuple | None = "batch",
+        act: str | tuple = "relu",
+    ) -> None:
+        super().__init__()
+        conv, up = Conv[Conv.CONV, spatial_dims], Conv[Conv.CONVTRANS, spatial_dims]
+        self.stride = 2 ** len(filters)
+        self.stem = conv(in_channels, filters[0], kernel_size=4, stride=2, padding=1)
+        self.trunk = UNet(spatial_dims, filters[0], filters[0], filters=filters, norm=norm, act=act)
+        self.cells = up(filters[0], hidden, kernel_size=2, stride=2)
+        self.local = conv(in_channels, hidden, kernel_size=3, padding=1)
+        self.head = conv(hidden, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = pad_to_multiple(x, self.stride)
+        hidden = F.relu(self.cells(self._features(padded)) + self.local(padded))
+        return crop(self.head(hidden), x.shape[2:])
+
+    def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
+        """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.
+
+        Raises ValueError where a size of `x` does not divide by `stride`.
+        """
+        if any(s % self.stride for s in x.shape[2:]):
+            raise ValueError(f"expected sizes that divide by {self.stride}, got {tuple(x.shape[2:])}")
+        conv = F.conv3d if x.ndim == 5 else F.conv2d
+        weight = every_other(self.cells.weight, corner).transpose(0, 1)
+        cells = conv(self._features(x), weight, self.cells.bias)
+        shifted = F.pad(x, [side for c in reversed(corner) for side in (1 - c, c)])
+        local = conv(shifted, self.local.weight, self.local.bias, stride=2)
+        return self.head(F.relu(cells + local))
+
+    def _features(self, x: Tensor) -> Tensor:
+        return F.relu(self.trunk(F.relu(self.stem(x))))
+
+
+def every_other(x: Tensor, corner: Sequence[int]) -> Tensor:
+    """Every other voxel along each axis of (B, C, *S), from the one at `corner`, of 0 and 1, on."""
+    index: tuple = (..., *(slice(c, None, 2) for c in corner))
+    return x[index]

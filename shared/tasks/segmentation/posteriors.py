@@ -1,0 +1,85 @@
+"""From the probabilities of many classes to a label map: how large each class is, and how sure the network is of it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from shared.tasks.segmentation.grids import box_of, resized_part
+
+# The likeliest of C classes has a probability of 1 / C at least, and so has one of the voxels that it is interpolated
+# from; less float32's rounding.
+ROUNDING = 0.999
+EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What the probabilities say of each class, (C,) each.
+
+    volumes: mm³, sums of probabilities. dice: what Dice the label map can be expected to have, if the probabilities are
+    right; 0 of a class that is found nowhere.
+    """
+
+    volumes: np.ndarray
+    dice: np.ndarray
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, voxel_mm3: float) -> "Posterior":
+        """probabilities: (C, *S), sums of 1."""
+        count = len(probabilities)
+        sums = probabilities.reshape(count, -1).sum(axis=1, dtype=np.float64)
+        labels, likeliest = probabilities.argmax(axis=0).ravel(), probabilities.max(axis=0).ravel()
+        sizes = np.bincount(labels, minlength=count)
+        hits = np.bincount(labels, weights=likeliest, minlength=count)
+        return cls(sums * voxel_mm3, 2 * hits / np.maximum(sizes + sums, 1e-6))
+
+
+def keep_largest_parts(probabilities: np.ndarray, *, but: Collection[int] = (0,)) -> None:
+    """Take from each class, save those in `but`, what is not connected to its largest part, in place.
+
+    probabilities: (C, *S), 3D, sums of 1; those of the other classes grow in the same proportion. A part is where the
+    class is the likeliest, with voxels that share a corner.
+    """
+    labels = probabilities.argmax(axis=0).astype(np.uint8)
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None or index in but:
+            continue
+        stray = _beside_the_largest(labels[box] == index)
+        if stray is not None:
+            places = (slice(None), *(axis.start + found for axis, found in zip(box, stray.nonzero())))
+            others = probabilities[places]
+            others[index] = 0
+            total = others.sum(axis=0)
+            others[0] += total == 0  # nothing else was thought of
+            probabilities[places] = others / np.where(total == 0, 1, total)
+
+
+def _beside_the_largest(mask: np.ndarray) -> np.ndarray | None:
+    """What of a mask (*S) is not in its largest connected part; None where there is only one."""
+    parts, count = ndimage.label(mask, EVERY_NEIGHBOUR)
+    if count == 1:
+        return None
+    return mask & (parts != np.bincount(parts[mask]).argmax())
+
+
+def likeliest(probabilities: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """The likeliest class of each voxel, uint8, of probabilities (C, *S), sums of 1, that are resampled to `size`.
+
+    One class at a time, and each only where it can be the likeliest, so that no more than a few volumes of `size` are
+    held; it is what `resized(probabilities, size).argmax(axis=0)` gives.
+    """
+    labels, best = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.float32)
+    least = ROUNDING / len(probabilities)
+    boxes = [box_of(values >= least) for values in probabilities[1:]]
+    found = [(index, box) for index, box in enumerate(boxes, start=1) if box is not None]
+    if not found:
+        return labels
+    ends = [(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*(box for _, box in found))]
+    for index, box in [(0, tuple(slice(*end) for end in ends)), *found]:
+        part, values = resized_part(probabilities[index], size, box)
+        better = values > best[part]
+        labels[part][better] = index
+        np.maximum(best[part], values, out=best[part])
+    return labels

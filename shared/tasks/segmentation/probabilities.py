@@ -1,0 +1,71 @@
+"""Maps of how likely each class is, as files hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from shared.files import write_atomically
+from shared.images.file import ImageFile
+from shared.samples import Sample
+from shared.tasks.segmentation.grids import box_of, resized_part
+
+KEY = "probabilities"  # of a sample, and what files are called after
+ONE = 65535  # stands for a probability of 1 in 16 bits, which NIfTI has no floating-point type of
+
+
+class KeepProbabilitiesd(MapTransform):
+    """Add the softmax of the logits (C, *S) that `keys` hold as "probabilities", (C, *S), uint16 of `ONE`.
+
+    Nothing is added where it is not `enabled`.
+    """
+
+    def __init__(self, keys: KeysCollection, *, enabled: bool, allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.enabled = enabled
+
+    def __call__(self, data: Sample) -> Sample:
+        out = dict(data)
+        for key in self.key_iterator(out) if self.enabled else ():
+            out[KEY] = as_uint16(torch.as_tensor(out[key]).float().softmax(dim=0).cpu().numpy())
+        return out
+
+
+def as_uint16(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities of 0 to 1 as multiples of 1 / `ONE`."""
+    return (probabilities * ONE + 0.5).astype(np.uint16)
+
+
+def resized_as_uint16(probability: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """(*size), uint16: the probability (*S) of a class, resampled linearly, only where there is any."""
+    out = np.zeros(size, dtype=np.uint16)
+    box = box_of(probability > 0.5 / ONE)
+    if box is not None:
+        part, values = resized_part(probability, size, box)
+        out[part] = as_uint16(values)
+    return out
+
+
+def names_of(case: str) -> list[str]:
+    """What the file of a case may be called: of a volume or of a raster image."""
+    return [f"{case}_{KEY}.nii.gz", f"{case}_{KEY}.tif"]
+
+
+def write_probabilities(folder: str | Path, case: str, image: ImageFile, probabilities: np.ndarray) -> Path:
+    """Write (C, *S), uint16 of `ONE`, on the grid of `image`.
+
+    A volume becomes NIfTI (*S, C) whose header scales to 0 to 1; a raster image TIFF, float32, a page a class.
+    """
+    volume, pages = (Path(folder) / name for name in names_of(case))
+    if not image.is_raster:
+        return image.write_volume(volume, np.moveaxis(probabilities, 0, -1), scale=1 / ONE)
+    import tifffile
+
+    image.refuse_as_target(pages)
+    values = probabilities.astype(np.float32) / ONE
+    return write_atomically(
+        pages, lambda temporary: tifffile.imwrite(temporary, values, photometric="minisblack", compression="zlib")
+    )

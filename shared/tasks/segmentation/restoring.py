@@ -1,0 +1,60 @@
+"""The last step of a segmentation of many classes on an upright grid: back onto the grid of the image."""
+
+from collections.abc import Collection
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+
+from shared.samples import Sample
+from shared.tasks.segmentation.grids import AFFINE, SHAPE, as_image_lies, upright_shape
+from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, likeliest
+from shared.tasks.segmentation.probabilities import KEY, resized_as_uint16
+
+
+class RestoreLabelsd(MapTransform):
+    """Make of the logits (C, *S) that `keys` hold class ids (1, *S') on the grid that the image was read on.
+
+    Not labels but probabilities are resampled, so that borders are smooth at the image's resolution. Adds "posterior",
+    a `Posterior`, and with `probabilities` those, (C, *S'), uint16 (see `as_uint16`).
+    image_key: of the image that `UprightGridd` gave. largest_part: whether each class is one connected part, save those
+    in `scattered`.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        image_key: str = "image",
+        largest_part: bool = True,
+        scattered: Collection[int] = (),
+        probabilities: bool = False,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.image_key = image_key
+        self.largest_part = largest_part
+        self.scattered = {0, *scattered}
+        self.probabilities = probabilities
+
+    def __call__(self, data: Sample) -> Sample:
+        out = dict(data)
+        image = out[self.image_key]
+        affine, voxel = np.asarray(image.meta[AFFINE], dtype=float), nib.affines.voxel_sizes(np.asarray(image.affine))
+        shape = [int(side) for side in image.meta[SHAPE]]
+        size = upright_shape(shape, affine)
+        for key in self.key_iterator(out):
+            probabilities = torch.as_tensor(out[key]).float().softmax(dim=0).cpu().numpy()
+            if self.largest_part:
+                keep_largest_parts(probabilities, but=self.scattered)
+            out["posterior"] = Posterior.of(probabilities, float(np.prod(voxel)))
+            labels = as_image_lies(likeliest(probabilities, size), affine)
+            out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
+            if self.probabilities:
+                out[KEY] = np.zeros((len(probabilities), *shape), dtype=np.uint16)
+                for index, probability in enumerate(probabilities):  # one at a time: together they may take a gigabyte
+                    out[KEY][index] = as_image_lies(resized_as_uint16(probability, size), affine)
+        return out

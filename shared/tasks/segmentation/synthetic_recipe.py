@@ -1,0 +1,63 @@
+"""The configs of a segmentation that is learned from synthetic images of label maps."""
+
+from dataclasses import dataclass
+
+from shared.engine import recipe as common
+from shared.engine import training_recipe as learning
+from shared.engine.recipe import Config, Part, component, function
+from shared.tasks.segmentation.recipe import NUM_CLASSES, TILES, Segmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSegmentation(Segmentation):
+    """What is special about a segmentation that learns from label maps alone; it is used as any other is.
+
+    network: a HalvedUNet. labels_of: the function that makes the tables of ids, but for what is learned. ranges: those
+    of the generator that are not its default ones. training_options has "patch_size", "samples_per_epoch",
+    "validation_samples" and "widening_epochs". loss: a function of what a LatticeLearner gives.
+    """
+
+    labels_of: str
+    ranges: Part
+
+    def configs(self) -> dict[str, Config]:
+        return super().configs() | {"multi_gpu_train": learning.on_several_gpus("@learner")}
+
+    def _train(self) -> Config:
+        cases = component("shared.synthesis.maps.split_label_maps", dataset_dir="@dataset_dir", **common.SPLIT_BY)
+        learner = component("shared.tasks.segmentation.learner.LatticeLearner", network="@initial_network")
+        options = self._labels() | learning.begun() | self.training_options | {"ranges": self.ranges}
+        validate = learning.validation(
+            dataset=self._images("validation", samples="@validation_samples"),
+            inferer=TILES | {"overlap": 0.25},
+            postprocessing=common.compose(
+                component("AsDiscreted", keys=["pred", "label"], argmax=[True, False], to_onehot=NUM_CLASSES)
+            ),
+            key_metric=self.key_metric,
+        )
+        dataset = self._images("training", samples="@samples_per_epoch", widening_epochs="@widening_epochs")
+        train = learning.training_loop(
+            {"dataset": dataset, "dataloader": learning.train_loader()},
+            network="@learner",
+            compiled=False,
+            prepare_batch=function("shared.tasks.segmentation.learner.prepare_labelled"),
+        )
+        return learning.training(
+            description=self.descriptions["train"],
+            options=options | self._seen() | learning.computing(compiled=False),
+            networks=learning.networks(
+                common.with_channels(self.network), common.on_device(self._dims), learner={"learner": learner}
+            ),
+            cases={"cases": cases},
+            loss=self.loss,
+            validate=validate,
+            train=train,
+        )
+
+    def _images(self, part: str, **options: str) -> Part:
+        """The data set of synthetic images of a part of the label maps."""
+        tables = function(self.labels_of, learned="@label_values")
+        return component(
+            "shared.synthesis.dataset.SyntheticDataset", cases=f"$@cases['{part}']", labels_of=tables,
+            size="@patch_size", spacing="$@pixdim[0]", ranges="@ranges", seed="@seed", **options,
+        )  # fmt: skip

@@ -1,0 +1,39 @@
+"""The tables of labels: what is learned, what is painted alike, and what changes sides."""
+
+import numpy as np
+
+from shared.synthesis.brain import SIDES, brain_labels
+from shared.synthesis.labels import Labels
+
+LABELS = Labels.make(
+    [0, 2, 41, 4, 24, 136, 507], learned=[0, 2, 4, 41], sides={2: 41}, merged={136: 4}, tissues={"a": [2], "b": [4, 24]}
+)
+
+
+def test_ids_become_their_positions_and_strangers_background() -> None:
+    assert LABELS.ids.tolist() == [0, 2, 4, 24, 41, 136, 507]
+    found = LABELS.indices(np.array([[0, 41], [507, 3]], np.uint16))
+    assert found.dtype == np.uint8
+    assert found.tolist() == [[0, 4], [6, 0]]
+    assert LABELS.indices(np.array([9999])).tolist() == [0]
+
+
+def test_parts_are_learned_as_the_whole_and_strangers_as_background() -> None:
+    assert LABELS.classes.tolist() == [0, 1, 2, 0, 3, 2, 0]
+
+
+def test_sides_are_painted_alike_and_exchanged() -> None:
+    assert LABELS.mirrored.tolist() == [0, 4, 2, 3, 1, 5, 6]
+    assert LABELS.paints[1] == LABELS.paints[4]
+    assert len(set(LABELS.paints.tolist())) == 6
+    assert LABELS.tissues.tolist() == [-1, 0, 1, 1, 0, -1, -1]
+
+
+def test_exchanging_the_sides_of_a_brain_twice_changes_nothing() -> None:
+    labels = brain_labels([*SIDES, *SIDES.values(), 14, 15, 16, 24, 72, 85, 502, 530], [0, *SIDES, *SIDES.values(), 16])
+    assert (labels.mirrored[labels.mirrored] == np.arange(len(labels.ids))).all()
+    left, right = (labels.classes[np.isin(labels.ids, side)] for side in ([136, 137, 25], [163, 164, 57]))
+    lateral = [int(labels.classes[labels.ids == value][0]) for value in (4, 5, 2, 43, 44, 41)]
+    assert sorted([*left, *right]) == sorted(lateral)
+    outside = labels.ids[labels.tissues < 0]
+    assert outside.tolist() == [0, 502, 530]
