@@ -28,6 +28,8 @@ class OneDnnConv3d(nn.Conv3d):
 
 def takes_onednn(x: Tensor) -> bool:
     """Whether operations of oneDNN, called by name, may take `x`: not in exports, nor under autocast."""
+    if torch.compiler.is_compiling():  # or exporting; first, since an export records what else it is asked of `x`
+        return False
     return (
         x.device.type == "cpu"
         and x.dtype is torch.float32
@@ -35,7 +37,6 @@ def takes_onednn(x: Tensor) -> bool:
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and not torch.jit.is_tracing()
-        and not torch.compiler.is_compiling()  # which an export is, too
     )
 
 

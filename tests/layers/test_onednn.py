@@ -11,7 +11,7 @@ from monai.data import MetaTensor
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from shared.layers.onednn import OneDnnConv3d, convolve_by_onednn
+from shared.layers.onednn import OneDnnConv3d, convolve_by_onednn, takes_onednn
 from shared.nets.unet import UNet
 from shared.nets.voxelmorph import VoxelMorph
 
@@ -104,6 +104,12 @@ def test_exports_see_an_ordinary_convolution() -> None:
     traced = torch.jit.trace(ours, x)
     assert "aten::_convolution" in str(traced.inlined_graph)
     assert "mkldnn" not in str(traced.inlined_graph)
+
+
+def test_an_export_is_asked_for_before_anything_of_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else torch 2.13 records the questions, and fails to export a 3D VoxelMorph of any size ("TraceError")."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert not takes_onednn(None)  # type: ignore[arg-type]
 
 
 def test_switched_off_in_torch_it_is_switched_off_here() -> None:
