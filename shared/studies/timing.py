@@ -1,5 +1,6 @@
 """What is timed of a bundle's network, and what it costs."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,14 @@ from shared.engine.weights import load_weights
 
 
 def open_inference(config: Path, **options: Any) -> ConfigWorkflow:
-    """The workflow of an inference.json, on the CPU."""
-    return create_workflow(config_file=str(config), workflow_type="infer", logging_file=False, device="cpu", **options)
+    """The workflow of an inference.json, on the CPU, of which MONAI logs nothing."""
+    logging.disable(logging.WARNING)
+    try:
+        return create_workflow(
+            config_file=str(config), workflow_type="infer", logging_file=False, device="cpu", **options
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def first_image(config: Path) -> Tensor:
