@@ -77,7 +77,7 @@ def test_results_are_those_of_torch(
             assert_alike(content(ours / name), content(theirs / name), name)
 
 
-@pytest.mark.parametrize("name", EXPORTED_BY_US)
+@pytest.mark.parametrize("name", sorted(EXPORTED_BY_US))
 def test_without_torch_the_files_are_those_of_onnxruntime(
     name: str, exported: Callable[[Path], Path], tmp_path: Path
 ) -> None:
