@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo test-archives clean
+.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -72,6 +72,9 @@ zoo: setup  ## Pack and index every bundle, check each archive, make the gallery
 	$(RUN) scripts/zoo.py index --output dist/model_zoo.json
 	@set -e; for archive in dist/*.zip; do $(RUN) scripts/zoo.py verify $$archive; done
 	$(RUN) scripts/zoo.py gallery
+
+zoo-index: setup  ## Pack every bundle and write model_zoo.json; commit it with what it is of. ARGS="--base_url URL"
+	$(RUN) scripts/zoo.py index $(ARGS)
 
 test-archives: setup  ## Minutes: every archive, alone, through inference, training and evaluation
 	$(RUN) -m pytest -n 2 tests/zoo/test_archives.py

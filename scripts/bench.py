@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from monai_bundle_zoo import ROOT
+import monai_bundle_zoo  # noqa: F401  # makes `shared` importable
 from shared.benchmarks.bundles import PARTS, Effort, measure
 from shared.benchmarks.commands import measure_commands
 from shared.benchmarks.machine import described, kind_of, versions
@@ -24,18 +24,15 @@ from shared.benchmarks.tables import Measured, Table, with_ratios
 from shared.benchmarks.volumes import FULL_SIZE, measure_volume
 from shared.engine.tables import format_table
 from shared.errors import InputError, report_input_errors_in_one_line
+from shared.places import all_bundles
 
 SECTIONS = (*PARTS, "commands", "volume")
 OF_VOLUMES = "brain_mr_nodeo_registration"
 
 
-def all_bundles() -> dict[str, Path]:
-    return {path.parents[1].name: path.parents[1] for path in sorted(ROOT.glob("bundles/*/configs/inference.json"))}
-
-
 def chosen(names: list[str]) -> list[Path]:
     """The bundles called so, or all. Raises InputError for an unknown one."""
-    known = all_bundles()
+    known = {path.name: path for path in all_bundles()}
     for name in names:
         if name not in known:
             raise InputError(name, expected="a bundle", got="none", fix=f"choose of {', '.join(known)}")

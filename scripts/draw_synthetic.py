@@ -2,6 +2,7 @@
 
 import argparse
 
+import monai_bundle_zoo  # noqa: F401  # makes `shared` importable
 from shared.errors import report_input_errors_in_one_line
 from shared.synthesis.brain import brain_labels
 from shared.synthesis.dataset import SyntheticDataset

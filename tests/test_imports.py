@@ -61,3 +61,15 @@ def test_the_tests_mirror_shared() -> None:
     """A folder of tests is called as a folder of shared/ is."""
     folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
     assert [folder for folder in sorted(folders) if not (ROOT / "shared" / folder).is_dir()] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.name)
+def test_a_script_finds_shared_from_any_folder(path: Path) -> None:
+    """Python puts scripts/ onto its path, not the checkout: it is `monai_bundle_zoo` that finds `shared`."""
+    names = [
+        name.split(".")[0]
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    ]
+    assert "shared" not in names or names.index("monai_bundle_zoo") < names.index("shared")

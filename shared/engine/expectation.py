@@ -30,7 +30,7 @@ class Expectation:
         self.seconds.append(seconds)
         watched = self.seconds[1:]
         done = len(self.seconds)
-        if self.announced or not watched or done == len(self.sizes) or sum(watched) < min(WATCHED, LONG):
+        if self.announced or not watched or done == len(self.sizes) or sum(watched) < WATCHED:
             return ""
         self.announced = True
         rate = sum(watched) / max(1, sum(self.sizes[1:done]))

@@ -60,7 +60,6 @@ class CaseReport:
         self.rows: dict[str, Figures] = {}
         self.started = 0.0
         self.begun = False
-        self.expectation = Expectation([])
         self.growing = GrowingTable(self.path, COLUMNS)
         former = {row["case"]: row for row in read_grown_table(self.path) if row.get("case")} if keep or resume else {}
         names = {case["case"] for case in self.cases}
@@ -68,6 +67,7 @@ class CaseReport:
         if resume:
             self._take_finished(former)
         self.pending = [case for case in own_share(self.cases) if case["case"] not in self.rows]
+        self.expectation = Expectation([size_on_disk(files_of(case)) for case in self.pending])
 
     def begin(self) -> bool:
         """Make sure that nothing of the user's will be replaced; return whether this process has cases to run.
@@ -76,7 +76,6 @@ class CaseReport:
         """
         in_first_process(self._claim)
         self.begun = True
-        self.expectation = Expectation([size_on_disk(files_of(case)) for case in self.pending])
         return bool(self.pending)
 
     def attach(self, engine: "Engine") -> None:

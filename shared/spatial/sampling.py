@@ -73,7 +73,12 @@ def _unit(size: int) -> float:
 
 
 def _lines(image: Tensor) -> list[Tensor]:
-    """The coordinates of the voxels of (B, C, *S), by axis, each (1, …, S_i, …, 1).
+    """The coordinates of the voxels of (B, C, *S), by axis, each (1, …, S_i, …, 1), in grid units."""
+    return [line * _unit(size) - 1 for line, size in zip(positions(image), image.shape[2:])]
+
+
+def positions(image: Tensor) -> list[Tensor]:
+    """The positions of the voxels of (B, C, *S), by axis, each (1, …, S_i, …, 1), in voxels.
 
     Made of one `arange` an axis, so that no grid of the image's size is stored in an exported graph.
     """
@@ -81,6 +86,5 @@ def _lines(image: Tensor) -> list[Tensor]:
     for axis, size in enumerate(image.shape[2:]):
         shape = [1] * (image.ndim - 1)
         shape[axis + 1] = -1
-        positions = torch.arange(size, device=image.device, dtype=image.dtype)
-        lines.append((positions * _unit(size) - 1).reshape(shape))
+        lines.append(torch.arange(size, device=image.device, dtype=image.dtype).reshape(shape))
     return lines

@@ -8,21 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from shared.layers.smoothing import box_sum
-from shared.spatial.sampling import MODES, places_of, sample, still_places, to_grid_units, to_voxels
+from shared.spatial.sampling import MODES, places_of, positions, sample, still_places, to_grid_units, to_voxels
 
 
 def voxel_coordinates(displacement: Tensor) -> list[Tensor]:
-    """Where each voxel of a displacement (B, D, *S) points to: D tensors (B, *S), in voxels along each axis.
-
-    Made of one `arange` an axis, so that no grid of the image's size is stored in an exported graph.
-    """
-    coordinates = []
-    for axis, size in enumerate(displacement.shape[2:]):
-        shape = [1] * (displacement.ndim - 1)
-        shape[axis + 1] = -1
-        positions = torch.arange(size, device=displacement.device, dtype=displacement.dtype)
-        coordinates.append(displacement[:, axis] + positions.reshape(shape))
-    return coordinates
+    """Where each voxel of a displacement (B, D, *S) points to: D tensors (B, *S), in voxels along each axis."""
+    return [part + line for part, line in zip(displacement.unbind(1), positions(displacement))]
 
 
 def warp(image: Tensor, displacement: Tensor, *, mode: str = "linear", padding: str = "zeros") -> Tensor:

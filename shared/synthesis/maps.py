@@ -68,7 +68,7 @@ def _as_map(path: Path, ids: np.ndarray, spacing: float, labels: Labels) -> Labe
     indices = labels.indices(ids)
     learned = labels.classes[indices] > 0
     if not learned.any():
-        raise InputError(path, expected="some of the classes' ids", got="none of them", fix="check --class_ids")
+        raise InputError(path, expected="some of the classes' ids", got="none of them", fix="check --label_values")
     axes = [learned.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
     centre = [float(np.average(np.arange(len(counts)), weights=counts)) for counts in axes]
     return LabelMap(torch.as_tensor(indices), spacing, torch.tensor(centre))

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-# What `Ranges.widened` narrows; contrasts are as random from the beginning.
+# What `Ranges.widened` narrows, to nothing or, in mm, to 1; contrasts are as random from the beginning.
 GROWN = (
     "rotation", "scaling", "shearing", "translation", "warp", "bias", "gamma", "noise", "skull_strip", "crop",
-    "thin_slices", "thick_slices",
 )  # fmt: skip
+THICKENED = ("thin_slices", "thick_slices")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +59,5 @@ class Ranges:
 
     def widened(self, width: float) -> "Ranges":
         """With changes of shape, artefacts and resolution that are `width` (0 to 1) as far."""
-        grown = (
-            "rotation",
-            "scaling",
-            "shearing",
-            "translation",
-            "warp",
-            "bias",
-            "gamma",
-            "noise",
-            "skull_strip",
-            "crop",
-        )
-        thinner = {name: 1 + (getattr(self, name) - 1) * width for name in ("thin_slices", "thick_slices")}
-        return replace(self, **{name: getattr(self, name) * width for name in grown}, **thinner)
+        thinner = {name: 1 + (getattr(self, name) - 1) * width for name in THICKENED}
+        return replace(self, **{name: getattr(self, name) * width for name in GROWN}, **thinner)

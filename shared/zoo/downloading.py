@@ -96,6 +96,11 @@ def fetch(url: str, part: Path, entry: Entry, *, attempts: int, timeout: float, 
                 continue
             except (OSError, HTTPException) as error:
                 failure = reason(error)
+                if url.startswith("file:"):
+                    raise InputError(
+                        url, expected="the archive", got=failure,
+                        fix="put it there; of a checkout's own bundles, python scripts/zoo.py pack --all does",
+                    ) from error  # fmt: skip
                 continue
             size = part.stat().st_size
             if size < entry["bytes"]:

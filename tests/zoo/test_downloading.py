@@ -104,6 +104,14 @@ def test_a_missing_archive_is_told_of_at_once(publish: Publish, server: Server, 
     assert contents(tmp_path / "here") == {}
 
 
+def test_a_missing_file_is_no_fault_of_the_network(publish: Publish, tmp_path: Path) -> None:
+    index = publish()
+    index.with_name(f"{NAME}_v0.1.0.zip").unlink()
+    with pytest.raises(InputError, match=r"v0.1.0.zip: expected the archive, got No such file [^\n]*pack --all does$"):
+        download(NAME, tmp_path / "here", index, pause=60)
+    assert contents(tmp_path / "here") == {}
+
+
 def test_a_server_that_is_not_there_is_told_of_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^http://127.0.0.1:9/model_zoo.json: [^\n]*refused; check --index$"):
         download(NAME, tmp_path, "http://127.0.0.1:9/model_zoo.json")

@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.files import sha256_of
+from shared.places import all_bundles, checkout
 from shared.zoo.cards import Card, plain, read_card
 from shared.zoo.index import Index, describe, make_index, read_index, version_key
 from shared.zoo.packing import pack
@@ -49,6 +50,12 @@ def test_addresses_are_relative_to_the_index_or_begin_with_the_base(bundle: Path
     (entry,) = entries("1.0.0")
     released = "https://github.com/a/b/releases/latest/download/"
     assert Index([entry], f"{released}model_zoo.json").url_of(entry) == f"{released}spot_v1.0.0.zip"
+
+
+def test_the_index_of_the_checkout_is_that_of_its_bundles(tmp_path: Path) -> None:
+    """Archives are the same bytes wherever they are packed, so that their sums are known beforehand: make zoo-index."""
+    archives = [pack(folder, tmp_path / "dist") for folder in all_bundles()]
+    assert make_index(archives, tmp_path) == json.loads((checkout() / "model_zoo.json").read_text(encoding="utf-8"))
 
 
 def test_versions_are_compared_as_numbers() -> None:
