@@ -62,5 +62,6 @@ OPTIONS = {
     "brain_mask": "`True` also writes `<case>_brain_mask.nii.gz`: 1 in the brain, its ventricles included",
     "lowest_quality": "the `quality` in `summary.csv` below which a case is warned about: the mean Dice that the"
     " network's own probabilities make likely",
-    "largest_part": "whether a structure is one piece, its largest; `False` leaves the others",
+    "largest_part": "whether a structure is one piece, its largest, and all is within 10 mm of the brain; `False`"
+    " leaves what else was found",
 }

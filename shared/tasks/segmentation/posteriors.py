@@ -56,6 +56,24 @@ def keep_largest_parts(probabilities: np.ndarray, *, but: Collection[int] = (0,)
             probabilities[places] = others / np.where(total == 0, 1, total)
 
 
+def keep_what_is_near(
+    probabilities: np.ndarray, *, within: float, spacing: Sequence[float], but: Collection[int] = (0,)
+) -> None:
+    """Make background, in place, of what is further than `within` mm from the largest part of all classes together.
+
+    probabilities: (C, *S), 3D, sums of 1, of voxels of `spacing` mm. but: classes that are not of that part, though
+    they may be near it, as CSF is around a brain.
+    """
+    inside = ~np.isin(probabilities.argmax(axis=0), list(but))
+    if not inside.any():
+        return
+    stray = _beside_the_largest(inside)
+    main = inside if stray is None else inside & ~stray
+    far = ndimage.distance_transform_edt(~main, sampling=list(spacing)) > within
+    probabilities[:, far] = 0
+    probabilities[0, far] = 1
+
+
 def _beside_the_largest(mask: np.ndarray) -> np.ndarray | None:
     """What of a mask (*S) is not in its largest connected part; None where there is only one."""
     parts, count = ndimage.label(mask, EVERY_NEIGHBOUR)

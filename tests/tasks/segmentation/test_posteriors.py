@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from shared.images.resizing import resized
-from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, likeliest
+from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near, likeliest
 
 
 def random_probabilities(classes: int, shape: tuple[int, ...], *, sharpness: float = 20.0) -> np.ndarray:
@@ -81,6 +81,21 @@ def test_a_part_of_which_nothing_else_is_thought_becomes_background_unless_the_c
     assert bool(probabilities[1, 6].all()) == (1 in kept)
     np.testing.assert_array_equal(probabilities.sum(axis=0), 1)
     assert probabilities[1, 1:4].all()
+
+
+def test_what_is_far_from_the_largest_part_of_all_classes_becomes_background() -> None:
+    probabilities = np.zeros((3, 12, 3, 3), dtype=np.float32)
+    probabilities[1, 1:4] = 1  # the main part, of planes 2 mm apart
+    probabilities[2, [4, 6, 9]] = 1  # 2, 6 and 12 mm from it, of a class that is not of that part
+    probabilities[1, 11] = 0.6  # a stray part, 16 mm away
+    probabilities[0] = 1 - probabilities.sum(axis=0)
+    keep_what_is_near(probabilities, within=6.0, spacing=(2.0, 1.0, 1.0), but=(0, 2))
+    assert probabilities[2].all(axis=(1, 2)).nonzero()[0].tolist() == [4, 6]
+    assert probabilities[1].any(axis=(1, 2)).nonzero()[0].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(probabilities.sum(axis=0), 1)
+    nothing = np.stack([np.ones((3, 3, 3)), np.zeros((3, 3, 3))])
+    keep_what_is_near(nothing, within=6.0, spacing=(1.0, 1.0, 1.0))
+    assert nothing[0].all()
 
 
 def test_voxels_that_share_a_corner_are_one_part() -> None:

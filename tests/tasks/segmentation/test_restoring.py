@@ -46,11 +46,12 @@ def test_labels_lie_where_the_scan_has_what_they_stand_for(pixdim: float) -> Non
         assert dice > (0.85 if pixdim == 1 else 0.7)
 
 
-def test_a_speck_is_left_out_where_a_class_is_one_part_and_stays_where_it_may_be_scattered() -> None:
+def test_a_speck_is_left_out_where_a_class_is_one_part_and_stays_where_it_may_be_scattered_and_is_near() -> None:
     image = scan_of_two()
     cases: list[tuple[dict[str, Any], bool]] = [
         ({}, False),
-        ({"scattered": [1]}, True),
+        ({"scattered": [1]}, False),  # 20 mm from the rest, the second ball
+        ({"scattered": [1], "near_mm": 30.0}, True),
         ({"largest_part": False}, True),
     ]
     for options, kept in cases:
