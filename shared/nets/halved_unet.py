@@ -1,6 +1,7 @@
 """A U-Net that thinks at half the resolution of its image and answers at all of it: for volumes of many classes."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
@@ -9,12 +10,15 @@ from torch import Tensor, nn
 from shared.layers.padding import pad_to_multiple
 from shared.nets.unet import UNet, crop
 
+REACH = 2  # voxels around one that the hidden units see of the image
+
 
 class HalvedUNet(nn.Module):
     """Segment images of any size: (B, in_channels, *S) to logits (B, out_channels, *S), 2D and 3D.
 
     A strided convolution leads to `filters[0]` features at half the resolution, a U-Net of `filters` to as many more;
-    each gives a cell of 2^D voxels, which a hidden layer, that sees the image once more, tells apart.
+    each gives a cell of 2^D voxels, which `hidden` units, that see the image around each once more, and a residual
+    layer of as many tell apart.
     """
 
     def __init__(
@@ -24,7 +28,7 @@ class HalvedUNet(nn.Module):
         out_channels: int,
         *,
         filters: Sequence[int] = (32, 64, 128, 256),
-        hidden: int = 32,
+        hidden: int = 64,
         norm: str | tuple | None = "batch",
         act: str | tuple = "relu",
     ) -> None:
@@ -34,13 +38,16 @@ class HalvedUNet(nn.Module):
         self.stem = conv(in_channels, filters[0], kernel_size=4, stride=2, padding=1)
         self.trunk = UNet(spatial_dims, filters[0], filters[0], filters=filters, norm=norm, act=act)
         self.cells = up(filters[0], hidden, kernel_size=2, stride=2)
-        self.local = conv(in_channels, hidden, kernel_size=3, padding=1)
+        self.local = conv(in_channels, hidden, kernel_size=2 * REACH + 1, padding=REACH)
+        self.inner = conv(hidden, hidden, kernel_size=1)
+        self.outer = conv(hidden, hidden, kernel_size=1)
+        nn.init.zeros_(self.outer.weight)  # so that a network without the layer goes on as it was
+        nn.init.zeros_(cast(Tensor, self.outer.bias))
         self.head = conv(hidden, out_channels, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         padded = pad_to_multiple(x, self.stride)
-        hidden = F.relu(self.cells(self._features(padded)) + self.local(padded))
-        return crop(self.head(hidden), x.shape[2:])
+        return crop(self._answer(self.cells(self._features(padded)) + self.local(padded)), x.shape[2:])
 
     def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
         """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.
@@ -52,9 +59,15 @@ class HalvedUNet(nn.Module):
         conv = F.conv3d if x.ndim == 5 else F.conv2d
         weight = every_other(self.cells.weight, corner).transpose(0, 1)
         cells = conv(self._features(x), weight, self.cells.bias)
-        shifted = F.pad(x, [side for c in reversed(corner) for side in (1 - c, c)])
+        shifted = F.pad(x, [side for c in reversed(corner) for side in (REACH - c, REACH - 1 + c)])
         local = conv(shifted, self.local.weight, self.local.bias, stride=2)
-        return self.head(F.relu(cells + local))
+        return self._answer(cells + local)
+
+    def _answer(self, hidden: Tensor) -> Tensor:
+        """The logits of (B, hidden, *S)."""
+        x = F.relu(hidden)
+        logits: Tensor = self.head(x + self.outer(F.relu(self.inner(x))))
+        return logits
 
     def _features(self, x: Tensor) -> Tensor:
         return F.relu(self.trunk(F.relu(self.stem(x))))

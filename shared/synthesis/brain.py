@@ -21,9 +21,27 @@ TISSUES = {
     "lesion": LESIONS[:1],
     "vessel": VESSELS[:1],
 }
+WHITE, GRAY, FLUID = (2, 28, 16, 85, 7), (3, 8, 17, 18, 26, 11, 12), TISSUES["CSF"]
+
+
+def _weighting(
+    white: float, gray: float, fluid: float, *, thalamus: float, pallidum: float, lesion: float
+) -> dict[int, float]:
+    means = {value: mean for ids, mean in ((WHITE, white), (GRAY, gray), (FLUID, fluid)) for value in ids}
+    return means | {10: thalamus, 13: pallidum, LESIONS[0]: lesion, VESSELS[0]: fluid}
+
+
+# What the usual sequences show bright and dark, on the scale of 0 to 255 (ours, from the order of T1, T2 and proton
+# densities at 1.5 to 3 T; `Ranges.strangeness` varies them).
+WEIGHTINGS = {
+    "T1": _weighting(190, 125, 45, thalamus=155, pallidum=170, lesion=135),
+    "T2": _weighting(85, 120, 215, thalamus=105, pallidum=65, lesion=160),
+    "FLAIR": _weighting(110, 150, 35, thalamus=135, pallidum=100, lesion=210),
+    "PD": _weighting(130, 180, 205, thalamus=165, pallidum=120, lesion=190),
+}
 LEARNED = sorted({0, *NO_SIDES, *(set(SIDES) | set(SIDES.values())) - set(MERGED)})
 
 
 def brain_labels(ids: Iterable[int], learned: Iterable[int] = LEARNED) -> Labels:
     """The tables of label maps that hold `ids`, for a network that learns `learned`, background (0) first."""
-    return Labels.make(ids, learned=[*learned], sides=SIDES, merged=MERGED, tissues=TISSUES)
+    return Labels.make(ids, learned=[*learned], sides=SIDES, merged=MERGED, tissues=TISSUES, contrasts=WEIGHTINGS)

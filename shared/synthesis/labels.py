@@ -13,6 +13,7 @@ class Labels:
     ids: (K,), as label maps hold them, background (0) first. classes: (K,), the class that a network shall learn of
     each, 0 for background. mirrored: (K,), the position of the same on the other side. paints: (K,), labels of one
     number have one Gaussian. tissues: (K,), paints of one number may be alike; -1 for what is outside of the organ.
+    known: (W, K), the mean of each in W contrasts that are known, of 0 to 255; NaN where it is not known.
     """
 
     ids: np.ndarray
@@ -20,6 +21,7 @@ class Labels:
     mirrored: np.ndarray
     paints: np.ndarray
     tissues: np.ndarray
+    known: np.ndarray
 
     @classmethod
     def make(
@@ -30,11 +32,13 @@ class Labels:
         sides: Mapping[int, int],
         merged: Mapping[int, int],
         tissues: Mapping[str, Iterable[int]],
+        contrasts: Mapping[str, Mapping[int, float]] | None = None,
     ) -> "Labels":
         """The tables of `ids`.
 
         learned: ids in the order of their classes, background first. sides: from left ids to right ones. merged: what
-        an id is learned as. tissues: ids of the left by tissue; ids of no tissue are outside of the organ.
+        an id is learned as. tissues: ids of the left by tissue; ids of no tissue are outside of the organ. contrasts:
+        known ones, the mean of each id of the left.
         """
         known = np.array(sorted({0, *map(int, ids)}))
         position = {value: index for index, value in enumerate(known.tolist())}
@@ -49,6 +53,7 @@ class Labels:
             mirrored=np.array([position.get(other.get(value, value), n) for n, value in enumerate(known.tolist())]),
             paints=np.unique(paint, return_inverse=True)[1],
             tissues=np.array([number.get(value, -1) for value in paint]),
+            known=np.array([[means.get(v, np.nan) for v in paint] for means in (contrasts or {}).values()], np.float32),
         )
 
     def indices(self, label_map: np.ndarray) -> np.ndarray:

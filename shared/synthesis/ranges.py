@@ -22,7 +22,9 @@ class Ranges:
 
     Contrast, for intensities of 0 to 255. mean, deviation: the least and largest of a tissue's Gaussian (code).
     kinship: the largest share that labels of one tissue, as white matter or CSF, have in common; 0 draws each label
-    alone, as the code does, 1 makes them alike, as most scans do (ours). dark_background: probability that what is
+    alone, as the code does, 1 makes them alike, as most scans do (ours). weighted: probability that the means lie
+    between those of a known sequence, such as T1, and random ones; strangeness: the largest share of the random ones
+    in them (both ours; 0 in the code). dark_background: probability that what is
     outside of the head is black. skull_strip: probability that all outside of the brain is black (ours).
 
     Artefacts. bias: the largest standard deviation of the logarithm of the bias field on a grid of `bias_spacing` mm
@@ -45,6 +47,8 @@ class Ranges:
     mean: tuple[float, float] = (25.0, 225.0)
     deviation: tuple[float, float] = (5.0, 25.0)
     kinship: float = 0.95
+    weighted: float = 0.5
+    strangeness: float = 1.0
     dark_background: float = 0.8
     skull_strip: float = 0.25
     bias: float = 0.5

@@ -4,13 +4,16 @@ from itertools import product
 
 import pytest
 import torch
+from torch import nn
 
 from shared.nets.halved_unet import HalvedUNet, every_other
 
 
 def network(dims: int) -> HalvedUNet:
     torch.manual_seed(0)
-    return HalvedUNet(dims, 1, 5, filters=(4, 8, 8), hidden=6).eval()
+    net = HalvedUNet(dims, 1, 5, filters=(4, 8, 8), hidden=6).eval()
+    nn.init.normal_(net.outer.weight, std=0.3)  # zero at the start, which would hide the residual layer
+    return net
 
 
 @pytest.mark.parametrize("size", [(16, 24), (16, 8, 24)])
@@ -60,3 +63,11 @@ def test_a_flat_volume_is_a_picture() -> None:
     picture = torch.rand(1, 1, 16, 16)
     volume = picture[..., None].expand(-1, -1, -1, -1, 8)
     torch.testing.assert_close(solid(volume)[..., 3], flat(picture), rtol=1e-4, atol=1e-5)
+
+
+def test_the_residual_layer_begins_as_nothing_and_is_learned() -> None:
+    net = HalvedUNet(2, 1, 5, filters=(4, 8), hidden=6)
+    assert not net.outer.weight.any()
+    net(torch.rand(1, 1, 8, 8)).square().sum().backward()
+    assert net.outer.weight.grad is not None
+    assert net.outer.weight.grad.any()

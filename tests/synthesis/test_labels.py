@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.synthesis.brain import SIDES, brain_labels
+from shared.synthesis.brain import SIDES, WEIGHTINGS, brain_labels
 from shared.synthesis.labels import Labels
 
 LABELS = Labels.make(
@@ -37,3 +37,10 @@ def test_exchanging_the_sides_of_a_brain_twice_changes_nothing() -> None:
     assert sorted([*left, *right]) == sorted(lateral)
     outside = labels.ids[labels.tissues < 0]
     assert outside.tolist() == [0, 502, 530]
+
+
+def test_every_tissue_of_a_brain_has_a_mean_in_each_known_contrast_and_both_sides_the_same() -> None:
+    labels = brain_labels([*SIDES, *SIDES.values(), 14, 15, 16, 24, 507])
+    assert labels.known.shape == (len(WEIGHTINGS), len(labels.ids))
+    assert (np.isnan(labels.known) == (labels.tissues < 0)).all()
+    assert np.array_equal(labels.known[:, labels.mirrored], labels.known, equal_nan=True)
