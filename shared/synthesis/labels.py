@@ -40,17 +40,17 @@ class Labels:
         an id is learned as. tissues: ids of the left by tissue; ids of no tissue are outside of the organ. contrasts:
         known ones, the mean of each id of the left.
         """
-        known = np.array(sorted({0, *map(int, ids)}))
-        position = {value: index for index, value in enumerate(known.tolist())}
+        present = np.array(sorted({0, *map(int, ids)}))
+        position = {value: index for index, value in enumerate(present.tolist())}
         other = {**sides, **{right: left for left, right in sides.items()}}
         left = {right: left for left, right in sides.items()}
         number = {value: n for n, values in enumerate(tissues.values()) for value in values}
         kind = {value: n for n, value in enumerate(learned)}
-        paint = [left.get(value, value) for value in known.tolist()]
+        paint = [left.get(value, value) for value in present.tolist()]
         return cls(
-            ids=known,
-            classes=np.array([kind.get(merged.get(value, value), 0) for value in known.tolist()]),
-            mirrored=np.array([position.get(other.get(value, value), n) for n, value in enumerate(known.tolist())]),
+            ids=present,
+            classes=np.array([kind.get(merged.get(value, value), 0) for value in present.tolist()]),
+            mirrored=np.array([position.get(other.get(value, value), n) for n, value in enumerate(present.tolist())]),
             paints=np.unique(paint, return_inverse=True)[1],
             tissues=np.array([number.get(value, -1) for value in paint]),
             known=np.array([[means.get(v, np.nan) for v in paint] for means in (contrasts or {}).values()], np.float32),
