@@ -1,8 +1,10 @@
 """A U-Net that thinks at half the resolution of its image and answers at all of it: for volumes of many classes."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
@@ -47,7 +49,14 @@ class HalvedUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         padded = pad_to_multiple(x, self.stride)
-        return crop(self._answer(self.cells(self._features(padded)) + self.local(padded)), x.shape[2:])
+        features = self._features(padded)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            logits = self._answer(self.cells(features) + self.local(padded))
+        else:  # `hidden` units of a part of the voxels at a time: a quarter of the memory for a head
+            logits = features.new_empty([len(x), self.head.out_channels, *padded.shape[2:]])
+            for corner in product((0, 1), repeat=x.ndim - 2):
+                every_other(logits, corner).copy_(self._answer_at(features, padded, corner))
+        return crop(logits, x.shape[2:])
 
     def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
         """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.
@@ -56,9 +65,12 @@ class HalvedUNet(nn.Module):
         """
         if any(s % self.stride for s in x.shape[2:]):
             raise ValueError(f"expected sizes that divide by {self.stride}, got {tuple(x.shape[2:])}")
+        return self._answer_at(self._features(x), x, corner)
+
+    def _answer_at(self, features: Tensor, x: Tensor, corner: Sequence[int]) -> Tensor:
         conv = F.conv3d if x.ndim == 5 else F.conv2d
         weight = every_other(self.cells.weight, corner).transpose(0, 1)
-        cells = conv(self._features(x), weight, self.cells.bias)
+        cells = conv(features, weight, self.cells.bias)
         shifted = F.pad(x, [side for c in reversed(corner) for side in (REACH - c, REACH - 1 + c)])
         local = conv(shifted, self.local.weight, self.local.bias, stride=2)
         return self._answer(cells + local)

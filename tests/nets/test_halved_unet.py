@@ -71,3 +71,11 @@ def test_the_residual_layer_begins_as_nothing_and_is_learned() -> None:
     net(torch.rand(1, 1, 8, 8)).square().sum().backward()
     assert net.outer.weight.grad is not None
     assert net.outer.weight.grad.any()
+
+
+@pytest.mark.parametrize("size", [(13, 21), (9, 10, 11)])
+def test_without_gradients_parts_of_the_voxels_are_answered_one_after_another_and_alike(size: tuple[int, ...]) -> None:
+    net, image = network(len(size)), torch.rand(2, 1, *size)
+    with torch.no_grad():
+        found = net(image)
+    torch.testing.assert_close(found, net(image), rtol=1e-4, atol=1e-5)
