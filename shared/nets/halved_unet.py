@@ -52,7 +52,7 @@ class HalvedUNet(nn.Module):
         features = self._features(padded)
         if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
             logits = self._answer(self.cells(features) + self.local(padded))
-        else:  # `hidden` units of a part of the voxels at a time: a quarter of the memory for a head
+        else:  # `hidden` units of a part of the voxels at a time: two fifths of the memory for a head
             logits = features.new_empty([len(x), self.head.out_channels, *padded.shape[2:]])
             for corner in product((0, 1), repeat=x.ndim - 2):
                 every_other(logits, corner).copy_(self._answer_at(features, padded, corner))

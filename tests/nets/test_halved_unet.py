@@ -76,6 +76,11 @@ def test_the_residual_layer_begins_as_nothing_and_is_learned() -> None:
 @pytest.mark.parametrize("size", [(13, 21), (9, 10, 11)])
 def test_without_gradients_parts_of_the_voxels_are_answered_one_after_another_and_alike(size: tuple[int, ...]) -> None:
     net, image = network(len(size)), torch.rand(2, 1, *size)
+    answered = []
+    handle = net.head.register_forward_hook(lambda module, args, output: answered.append(output.shape[2:].numel()))
     with torch.no_grad():
         found = net(image)
+    handle.remove()
+    assert len(answered) == 2 ** len(size)
+    assert len(set(answered)) == 1
     torch.testing.assert_close(found, net(image), rtol=1e-4, atol=1e-5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.synthesis.brain import SIDES, WEIGHTINGS, brain_labels
+from shared.synthesis.brain import MERGED, SIDES, WEIGHTINGS, brain_labels
 from shared.synthesis.labels import Labels
 
 LABELS = Labels.make(
@@ -40,7 +40,7 @@ def test_exchanging_the_sides_of_a_brain_twice_changes_nothing() -> None:
 
 
 def test_every_tissue_of_a_brain_has_a_mean_in_each_known_contrast_and_both_sides_the_same() -> None:
-    labels = brain_labels([*SIDES, *SIDES.values(), 14, 15, 16, 24, 507])
+    labels = brain_labels([*SIDES, *SIDES.values(), *MERGED, 14, 15, 16, 24, 507])
     assert labels.known.shape == (len(WEIGHTINGS), len(labels.ids))
     assert (np.isnan(labels.known) == (labels.tissues < 0)).all()
     assert np.array_equal(labels.known[:, labels.mirrored], labels.known, equal_nan=True)
