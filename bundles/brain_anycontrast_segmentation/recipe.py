@@ -32,7 +32,7 @@ RECIPE = BrainSegmentation(
         act=["relu", {"inplace": True}],
     ),
     grid={"roi_size": [160, 160, 160], "pixdim": [2.0, 2.0, 2.0]},
-    tiling={"overlap": 0.25, "largest_part": True},
+    tiling={"overlap": 0.25, "mirrored": True, "largest_part": True},
     flips={},
     standardised=False,
     scattered=[IDS.index(24)],
@@ -62,6 +62,7 @@ OPTIONS = {
     "brain_mask": "`True` also writes `<case>_brain_mask.nii.gz`: 1 in the brain, its ventricles included",
     "lowest_quality": "the `quality` in `summary.csv` below which a case is warned about: the mean Dice that the"
     " network's own probabilities make likely",
+    "mirrored": "`True` averages over a head and its mirror image: twice the time of the network",
     "largest_part": "whether a structure is one piece, its largest, and all is within 10 mm of the brain; `False`"
     " leaves what else was found",
 }

@@ -42,4 +42,8 @@ class BrainSegmentation(SyntheticSegmentation):
             "shared.tasks.segmentation.restoring.RestoreLabelsd", keys="pred", largest_part="@largest_part",
             scattered=list(self.scattered), **kept,
         )  # fmt: skip
-        return {"inferer": TILES, "postprocessing": compose(restored)}
+        mirrored = component(
+            "shared.tasks.segmentation.mirroring.MirrorInferer", inferer=TILES, class_names="@class_names",
+            enabled="@mirrored",
+        )  # fmt: skip
+        return {"inferer": mirrored, "postprocessing": compose(restored)}
