@@ -57,8 +57,8 @@ ONE_TASK = {
         "threshold": "the score from which an object is drawn and counted",
     },
     "instances": {
-        "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, and `instances.json`, COCO's"
-        " results with run lengths",
+        "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, `instances.json`, COCO's"
+        " results with run lengths, and `coco.json`, a complete COCO file for CVAT, FiftyOne or training",
         "roi_size": "the size, in pixels, of the tiles in which larger images are run",
         "overlap": "the pixels by which tiles overlap",
         "threshold": "the score from which an object is reported: higher for fewer false ones and more missed",
