@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo zoo-index test-archives clean
+.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -26,10 +26,15 @@ demo: setup  ## Run a bundle on its samples and say where the pictures are
 bundle: demo  ## The same for the bundle B=name
 
 test: setup  ## Run the tests
-	$(RUN) -m pytest -n 2 -m "not slow"
+	$(RUN) -m pytest -n 2 -m "not slow and not client"
 
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
+
+# docs/clients.md lists them.
+test-clients: setup  ## Install other projects' programs, which are large, and try the bundles with them
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,clients]'
+	$(RUN) -m pytest -m client
 
 configs: setup  ## Write what is generated: configs from recipes, versions, what cards repeat, the README's table
 	$(RUN) -m shared.zoo.generated

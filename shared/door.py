@@ -11,6 +11,7 @@ from monai.bundle import ConfigParser, create_workflow
 from monai.data import MetaTensor
 
 from shared.errors import InputError, input_error_behind
+from shared.hub import hub_folder, is_hub_name
 from shared.images.file import ImageFile
 from shared.images.reading import without_ending
 from shared.places import checkout
@@ -22,13 +23,16 @@ Image = str | Path | ImageFile | np.ndarray | torch.Tensor  # arrays are (C, *S)
 def open_bundle(bundle: str | Path, **options: Any) -> "OpenBundle":
     """The bundle of that folder or name, ready to predict.
 
-    A name is looked for in the working directory, in bundles/ below it, and in the checkout that this code is of.
+    A name is looked for in the working directory, in bundles/ below it, and in the checkout that this code is of;
+    OWNER/NAME, or OWNER/NAME@REVISION, then on the Hugging Face hub: see `hub_folder`.
     options: those of the bundle's inference.json, such as device="cpu" or runtime="onnx".
     Raises InputError where there is no such bundle.
     """
     for folder in (Path(bundle), Path("bundles", bundle), checkout() / "bundles" / bundle):
         if (folder / CONFIG).is_file():
             return OpenBundle(folder.resolve(), options)
+    if isinstance(bundle, str) and is_hub_name(bundle) and not Path(bundle).parent.exists():
+        return OpenBundle(hub_folder(bundle), options)
     raise InputError(
         bundle, expected=f"a folder with {CONFIG.as_posix()}", got="none here, in bundles/ or in the checkout",
         fix="give the path of the bundle, or download it",

@@ -211,7 +211,9 @@ def test_bad_pictures_are_told_of_in_a_line_each_and_the_others_are_done(
     told = write_bad_pictures(given, SAMPLE, channels=3)
     write_picture(given / "good.png", sample)
     done = run_bundle(BUNDLE, "inference", dataset_dir=given, output_dir=out, device="cpu")
-    assert_only_the_bad_failed(done, given, out, told, written=["detections.json", "good.json", "overlays/good.png"])
+    assert_only_the_bad_failed(
+        done, given, out, told, written=["coco.json", "detections.json", "good.json", "overlays/good.png"]
+    )
     assert {r["image_id"] for r in stored(out / "detections.json")} == {"good"}
 
 

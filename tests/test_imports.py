@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
-    "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "commandline", "images", "door",
-    "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "tasks", "export", "run_onnx", "zoo",
-    "studies", "benchmarks",
+    "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "commandline", "hub", "images",
+    "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "tasks", "export", "run_onnx",
+    "zoo", "studies", "benchmarks",
 )  # fmt: skip
 
 

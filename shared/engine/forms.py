@@ -20,6 +20,7 @@ class Form(nn.Module):
 
     inputs: ClassVar[tuple[str, ...]] = ("image",)
     outputs: ClassVar[tuple[str, ...]] = ("pred",)
+    meanings: ClassVar[dict[str, str]] = {}  # of outputs that are not what metadata.json has as "pred"
     translations: ClassVar[dict[Callable, Callable]] = {}  # of operations of our own into ONNX
     is_whole: ClassVar[bool] = True  # whether it is all that the network does, so that onnxruntime can stand in for it
 

@@ -1,6 +1,5 @@
 """Exporting the network of a bundle, trained, in one of the forms that its configs list."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from shared.engine.forms import Form, settings_sha256
 from shared.engine.weights import load_weights, weight_file
 from shared.errors import InputError
 from shared.export.files import Row, example_images, write_onnx
+from shared.export.properties import described
 from shared.files import read_json, sha256_of
 from shared.options import resolved_config
 
@@ -58,7 +58,6 @@ def export_bundle(
         "weights_sha256": sha256_of(weight_file(weights)),
         "settings_sha256": settings_sha256(network),
         "form": form,
-        "classes": json.dumps(config.get("class_names", [])),
-        "preprocessing": json.dumps(config["preprocessing"]["transforms"]),
+        **described(config, metadata, module),
     }
     return write_onnx(module, examples, path, precision=precision, properties=properties)

@@ -42,6 +42,8 @@ ONE_TASK = {
     "segmentation": {
         "probabilities": "`True` also writes how likely each class is: `<case>_probabilities.nii.gz` (x, y, z, class;"
         " 16 bits that the header scales to 0 to 1), or of a raster image `<case>_probabilities.tif` (a page a class)",
+        "dicom_seg": "`True` also writes `<case>_seg.dcm` of a DICOM series, a DICOM SEG that viewers show over it"
+        " (`pip install 'monai-bundle-zoo[dicomseg]'`)",
         "roi_size": "the size, in voxels, of the tiles in which larger images are run",
         "overlap": "the fraction by which tiles overlap",
         "pixdim": "the spacing, in mm, at which images are run; results are on the image's own grid",
@@ -57,8 +59,8 @@ ONE_TASK = {
         "threshold": "the score from which an object is drawn and counted",
     },
     "instances": {
-        "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, and `instances.json`, COCO's"
-        " results with run lengths",
+        "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, `instances.json`, COCO's"
+        " results with run lengths, and `coco.json`, a complete COCO file for CVAT, FiftyOne or training",
         "roi_size": "the size, in pixels, of the tiles in which larger images are run",
         "overlap": "the pixels by which tiles overlap",
         "threshold": "the score from which an object is reported: higher for fewer false ones and more missed",

@@ -10,7 +10,7 @@ from shared.files import sha256_of, visible, write_json
 from shared.places import all_bundles, checkout
 from shared.zoo.archives import writable
 from shared.zoo.index import Index, make_index
-from shared.zoo.packing import left_out, pack
+from shared.zoo.packing import left_out, pack, read_metadata
 
 DIST = checkout() / "dist"
 
@@ -49,6 +49,23 @@ def make_gallery(arguments: argparse.Namespace) -> None:
 
 
 def make_release(arguments: argparse.Namespace) -> None:
+    """For the Hugging Face hub with --hub, for GitHub with --tag."""
+    if arguments.hub:
+        _make_hub(arguments.hub)
+    else:
+        _make_github_release(arguments)
+
+
+def _make_hub(folder: Path) -> None:
+    from shared.zoo.hub import make_hub
+
+    print("upload each as a repository of its own, and give the version as its tag, by\n")
+    for path in make_hub(all_bundles(), folder):
+        version = read_metadata(path / "configs" / "metadata.json")["version"]
+        print(f"hf upload OWNER/{path.name} {path} && hf repos tag create OWNER/{path.name} {version}")
+
+
+def _make_github_release(arguments: argparse.Namespace) -> None:
     from shared.zoo import release
     from shared.zoo.verifying import verify
 

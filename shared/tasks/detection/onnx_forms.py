@@ -29,6 +29,12 @@ class Suppressed(Form):
     """
 
     outputs: ClassVar[tuple[str, ...]] = Detections._fields
+    meanings: ClassVar[dict[str, str]] = {
+        "boxes": "corners (row1, column1, row2, column2) in pixels of the input, the surest object first",
+        "scores": "from 0 to 1",
+        "labels": "positions in the classes",
+        "number": "how many of the places hold an object",
+    }
 
     def __init__(
         self, network: nn.Module, *, min_score: float, overlap: float, most: int = 300, candidates: int = 1000

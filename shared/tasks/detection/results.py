@@ -1,7 +1,7 @@
 """What is done with the objects found in a case: files, overlays and counts, or scores against the true ones."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +15,7 @@ from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.files import read_json, write_atomically, write_json
 from shared.images.cases import Case
+from shared.images.coco_writing import AnnotatedImage, file_name_of, write_coco
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
@@ -117,10 +118,11 @@ class DetectionWriter(DetectionTask):
     """Write each case's objects and overlay; report how many there are of each class, and of each for one of another.
 
     All objects are written, as `<case>.json` and in COCO's form of results in detections.json, where image_id is the
-    case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted.
+    case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted, and stand in
+    coco.json, a complete COCO file with the images.
     """
 
-    summaries = ("detections.json",)
+    summaries = ("detections.json", "coco.json")
 
     def targets(self, case: str) -> list[str]:
         return [f"{case}.json", *([f"overlays/{case}.png"] if self.pictures else [])]
@@ -142,15 +144,30 @@ class DetectionWriter(DetectionTask):
         return detected.figures()
 
     def conclude(self, rows: Sequence[Row]) -> None:
-        results = []
+        results: list[dict[str, Any]] = []
+        images = []
         for case in (row["case"] for row in rows if row["status"] == "ok" and self._file(row["case"]).is_file()):
             content = read_json(self._file(case))
-            for (x1, y1, x2, y2), label, score in zip(content["boxes"], content["labels"], content["scores"]):
-                box = [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)]
-                category = self.class_names.index(label) + 1
-                results.append({"image_id": case, "category_id": category, "bbox": box, "score": score})
+            found = self._annotations(content)
+            results += [{"image_id": case} | one for one in found]
+            sure = [one for one in found if one["score"] >= self.threshold]
+            name = file_name_of(case, content["image"])
+            images.append(AnnotatedImage(name, content["width"], content["height"], sure))
         text = "[" + ",\n".join(json.dumps(result) for result in results) + "]\n"
         write_atomically(self.output_dir / "detections.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_coco(self.output_dir / "coco.json", images, self.class_names)
+
+    def _annotations(self, content: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The objects of a case's file as COCO has them."""
+        found = zip(content["boxes"], content["labels"], content["scores"])
+        return [
+            {
+                "category_id": self.class_names.index(label) + 1,
+                "bbox": [x1, y1, round(x2 - x1, 2), round(y2 - y1, 2)],
+                "score": score,
+            }
+            for (x1, y1, x2, y2), label, score in found
+        ]
 
     def _file(self, case: str) -> Path:
         return self.output_dir / f"{case}.json"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -81,18 +81,19 @@ def compressed(rle: RunLengths) -> dict[str, object]:
     return {"size": rle["size"], "counts": packed["counts"].decode("ascii")}
 
 
-def coco_results(image_id: str, ids: np.ndarray, table: Sequence[InstanceRow], names: Sequence[str]) -> list[dict]:
-    """The instances of an image as COCO's results have them; category_id counts from 1 in the order of `names`."""
+def coco_annotations(ids: np.ndarray, table: Sequence[InstanceRow], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The instances of an image as COCO has them, with run lengths, but for the image's id.
+
+    category_id counts from 1 in the order of `names`.
+    """
     rows = {row["id"]: row for row in table}
-    results = []
     for number, rle in run_lengths(ids):
-        x1, y1, x2, y2 = rows[number]["box"]
-        category = names.index(rows[number]["label"]) + 1
-        results.append({
-            "image_id": image_id, "category_id": category, "segmentation": compressed(rle),
-            "bbox": [x1, y1, x2 - x1, y2 - y1], "score": rows[number]["score"],
-        })  # fmt: skip
-    return results
+        row = rows[number]
+        x1, y1, x2, y2 = row["box"]
+        yield {
+            "category_id": names.index(row["label"]) + 1, "segmentation": compressed(rle), "area": row["area_px"],
+            "bbox": [x1, y1, x2 - x1, y2 - y1], "score": row["score"],
+        }  # fmt: skip
 
 
 def write_geojson(path: str | Path, ids: np.ndarray, table: Sequence[InstanceRow]) -> Path:

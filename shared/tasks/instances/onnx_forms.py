@@ -17,6 +17,13 @@ class InstanceForm(Form):
     """
 
     outputs: ClassVar[tuple[str, ...]] = Instances._fields
+    meanings: ClassVar[dict[str, str]] = {
+        "boxes": "corners (row1, column1, row2, column2) in pixels of the input, the surest instance first",
+        "scores": "from 0 to 1",
+        "labels": "positions in the classes",
+        "masks": "probabilities of a pixel to belong to the instance, over its box",
+        "number": "how many of the places hold an instance",
+    }
 
     def __init__(self, network: nn.Module, *, by_op: bool) -> None:
         super().__init__(network)

@@ -16,9 +16,10 @@ from shared.engine.tables import format_table
 from shared.errors import InputError
 from shared.files import read_json, read_table, write_atomically, write_json
 from shared.images.cases import Case
+from shared.images.coco_writing import AnnotatedImage, file_name_of, write_coco
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
-from shared.tasks.instances.files import InstanceRow, coco_results, instance_table, write_geojson, write_ids
+from shared.tasks.instances.files import InstanceRow, coco_annotations, instance_table, write_geojson, write_ids
 from shared.tasks.instances.metrics import (
     THRESHOLDS,
     aggregated_jaccard,
@@ -85,7 +86,7 @@ class InstanceWriter:
 
     A result must hold "files", with the "image", "pred", (1, rows, columns): ids 1 … N on the grid of that file, and
     "scores" and "labels" (N). formats: also `<case>.geojson` (QuPath), or all cases in COCO's form of results in
-    instances.json. pictures: whether overlays are drawn.
+    instances.json and, with the images, as a complete COCO file in coco.json. pictures: whether overlays are drawn.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class InstanceWriter:
         self.formats = list(formats)
         self.pictures = pictures
         self.kept: dict[str, Compared] = {}
-        self.summaries = ["instances.json"] if "coco" in formats else []
+        self.summaries = ["instances.json", "coco.json"] if "coco" in formats else []
 
     def targets(self, case: str) -> list[str]:
         outlines = [f"{case}.geojson"] if "geojson" in self.formats else []
@@ -118,7 +119,7 @@ class InstanceWriter:
         if not all(path.is_file() for path in files):
             return None
         try:
-            ids, table = self._stored(case["case"])
+            ids, table, _ = self._stored(case["case"])
             return figures_of(ids, table) if int(ids.max(initial=0)) == len(table) else None
         except (InputError, ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
@@ -137,24 +138,26 @@ class InstanceWriter:
         if "coco" not in self.formats:
             return
 
-        def write(temporary: Path) -> None:
-            with temporary.open("w", encoding="utf-8") as file:
-                separator = "["
-                for case in (row["case"] for row in rows if self._is_done(row)):
-                    for result in coco_results(case, *self._stored(case), self.class_names):
-                        file.write(separator + json.dumps(result))
-                        separator = ",\n"
-                file.write("]\n" if separator != "[" else "[]\n")
-
-        write_atomically(self.output_dir / "instances.json", write)
+        results: list[str] = []
+        images = []
+        for case in (row["case"] for row in rows if self._is_done(row)):
+            ids, table, name = self._stored(case)
+            found = list(coco_annotations(ids, table, self.class_names))
+            results += [json.dumps({"image_id": case} | one) for one in found]
+            images.append(AnnotatedImage(file_name_of(case, name), ids.shape[1], ids.shape[0], found))
+        text = "[" + ",\n".join(results) + "]\n"
+        write_atomically(self.output_dir / "instances.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_coco(self.output_dir / "coco.json", images, self.class_names)
 
     def _is_done(self, row: Row) -> bool:
         """Whether the results of a row's case are there; those of an earlier run may have been taken away."""
         return row["status"] == "ok" and all(self._file(row["case"], ending).is_file() for ending in ("png", "json"))
 
-    def _stored(self, case: str) -> tuple[np.ndarray, list[InstanceRow]]:
+    def _stored(self, case: str) -> tuple[np.ndarray, list[InstanceRow], str]:
+        """The ids and the table that were written of a case, and the name of its image."""
         ids = read_image(self._file(case, "png"), as_ids=True).values[0].astype(np.int32)
-        return ids, read_json(self._file(case, "json"))["instances"]
+        content = read_json(self._file(case, "json"))
+        return ids, content["instances"], content["image"]
 
     def _file(self, case: str, ending: str) -> Path:
         return self.output_dir / f"{case}.{ending}"

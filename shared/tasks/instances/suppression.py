@@ -30,11 +30,15 @@ def _(boxes: Tensor, scores: Tensor, overlap: float, most: int) -> Tensor:
 
 
 def kept_in_onnx(boxes: Any, scores: Any, overlap: float, most: int) -> Any:
-    """The same in ONNX: indices (M, 3) of image, class and box, scattered into flags."""
-    lowest = op.Constant(value_float=-1e30)
+    """The same in ONNX: indices (M, 3) of image, class and box, scattered into flags.
+
+    The operation takes scores above 0, which OpenCV requires of its threshold: logits pass through a sigmoid, which
+    keeps their order and makes 0 of -inf.
+    """
+    above_zero = op.Unsqueeze(op.Sigmoid(scores), op.Constant(value_ints=[1]))
     found = op.NonMaxSuppression(
-        boxes, op.Unsqueeze(scores, op.Constant(value_ints=[1])), op.Constant(value_ints=[most]),
-        op.Constant(value_floats=[overlap]), op.CastLike(op.Reshape(lowest, op.Constant(value_ints=[1])), scores),
+        boxes, above_zero, op.Constant(value_ints=[most]), op.Constant(value_floats=[overlap]),
+        op.CastLike(op.Constant(value_floats=[0.0]), scores),
     )  # fmt: skip
     places = op.Gather(found, op.Constant(value_ints=[0, 2]), axis=1)
     ones = op.Expand(op.Constant(value_floats=[1.0]), op.Gather(op.Shape(found), op.Constant(value_ints=[0]), axis=0))

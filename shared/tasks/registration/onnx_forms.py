@@ -18,6 +18,10 @@ class Moved(Form):
     """
 
     outputs: ClassVar[tuple[str, ...]] = ("displacement", "moved")
+    meanings: ClassVar[dict[str, str]] = {
+        "displacement": "where each voxel of the fixed image is in the moving one, less its own place: voxels, by axis",
+        "moved": "the moving image on the fixed one's grid",
+    }
 
     def __init__(self, network: nn.Module, *, gather: bool = False) -> None:
         super().__init__(network)
@@ -37,6 +41,7 @@ class Warp(Form):
 
     inputs: ClassVar[tuple[str, ...]] = ("image", "displacement")
     outputs: ClassVar[tuple[str, ...]] = ("moved",)
+    meanings: ClassVar[dict[str, str]] = {"moved": "the image, sampled where each voxel is displaced to; outside it 0"}
     is_whole: ClassVar[bool] = False
 
     def __init__(self, network: nn.Module, *, gather: bool = False) -> None:

@@ -24,7 +24,7 @@ class BrainSegmentation(SyntheticSegmentation):
 
     def _writer(self) -> Part:
         options = {"brain_mask": "@brain_mask", "lowest_quality": "@lowest_quality"}
-        return self._brains("Writer", probabilities="@probabilities", **options)
+        return self._brains("Writer", **self._forms(), **options)
 
     def _scorer(self) -> Part:
         return self._brains("Scorer", only_in_reference=True)

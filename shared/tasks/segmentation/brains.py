@@ -111,7 +111,7 @@ class BrainWriter(BrainTask, SegmentationWriter):
     def finished(self, case: Case) -> Figures | None:
         """From the table of the run that wrote the results: probabilities cannot be had from a label map."""
         row = self._former.get(case["case"], {})
-        if row.get("status") != "ok" or self.stored(case["case"]) is None:
+        if row.get("status") != "ok" or self.stored(case) is None:
             return None
         figures = {name: _number(text) for name, text in row.items() if name == "quality" or name.endswith("_mm3")}
         return figures | {"message": row.get("message", "")}

@@ -148,7 +148,7 @@ class Segmentation:
         )
 
     def _writer(self) -> Part:
-        return self._task("Writer", probabilities="@probabilities", **self.doubted)
+        return self._task("Writer", **self._forms(), **self.doubted)
 
     def _scorer(self) -> Part:
         return self._task("Scorer")
@@ -165,7 +165,12 @@ class Segmentation:
 
     def _written(self) -> Part:
         """Options of what inference writes."""
-        return {"class_names": list(self.class_names), "resume": False} | common.DRAWING | {"probabilities": False}
+        forms = dict.fromkeys(self._forms(), False)
+        return {"class_names": list(self.class_names), "resume": False} | common.DRAWING | forms
+
+    def _forms(self) -> Part:
+        """Arguments of the writer: the options of what else it writes; DICOM holds volumes."""
+        return {"probabilities": "@probabilities"} | ({"dicom_seg": "@dicom_seg"} if self._dims == 3 else {})
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid

@@ -1,7 +1,7 @@
 """What is done with a segmented case: files, overlays and volumes, or scores where there is a reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from shared.files import write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
+from shared.tasks.segmentation.dicom_seg import check_installed, is_series, seg_name, write_dicom_seg
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
 from shared.tasks.segmentation.probabilities import KEY, names_of, write_probabilities
@@ -29,7 +30,7 @@ class Segmented:
     """A segmented image: class ids `labels`, (*S), uint8, on the image's own grid.
 
     include_background: whether the first class is reported, too.
-    probabilities: (C, *S), uint16, of which 65535 is 1; or None.
+    probabilities: (C, *S), uint16, of which 65535 is 1; or None. dicom_seg: whether that is saved of a DICOM series.
     """
 
     case: str
@@ -38,6 +39,7 @@ class Segmented:
     class_names: Sequence[str]
     include_background: bool = False
     probabilities: np.ndarray | None = None
+    dicom_seg: bool = False
 
     @property
     def ids(self) -> np.ndarray:
@@ -75,12 +77,15 @@ class Segmented:
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
         """Write the label map, probabilities where there are any, and with `pictures` the overlay.
 
-        They are named after the case.
+        They are named after the case, and so is a DICOM SEG where it is asked for.
         """
         if pictures:
             self.draw(overlay_path(folder, self.case), title=self.case)
         if self.probabilities is not None:
             write_probabilities(folder, self.case, self.image, self.probabilities)
+        if self.dicom_seg and is_series(self.image.path):
+            path = Path(folder) / seg_name(self.case)
+            write_dicom_seg(path, self.labels, self.affine, series=self.image.path, class_names=self.class_names)
         ending = ".png" if self.image.is_raster else ".nii.gz"
         self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.ids)
 
@@ -124,6 +129,7 @@ class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
     largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them.
+    dicom_seg: whether that is written of a DICOM series; raises InputError where its library is missing.
     """
 
     summaries = ()
@@ -134,25 +140,36 @@ class SegmentationWriter(SegmentationTask):
         *,
         largest_mm: float | None = None,
         probabilities: bool = False,
+        dicom_seg: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(output_dir, **options)
+        if dicom_seg:
+            check_installed()
         self.largest_mm = largest_mm
         self.probabilities = probabilities
+        self.dicom_seg = dicom_seg
 
     def targets(self, case: str) -> list[str]:
-        return [target for either in self._files(case) for target in either]
+        files = [target for either in self._files(case) for target in either]
+        return [*files, *([seg_name(case)] if self.dicom_seg else [])]
+
+    def outcome(self, result: Result) -> Segmented:
+        return replace(super().outcome(result), dicom_seg=self.dicom_seg)
 
     def finished(self, case: Case) -> Figures | None:
-        stored = self.stored(case["case"])
+        stored = self.stored(case)
         if stored is None:
             return None
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 
-    def stored(self, case: str) -> ImageFile | None:
+    def stored(self, case: Case) -> ImageFile | None:
         """The label map of a case of which all results are written; else, or where it cannot be read, None."""
-        paths = [[self.output_dir / name for name in either] for either in self._files(case)]
+        name = case["case"]
+        paths = [[self.output_dir / file for file in either] for either in self._files(name)]
+        if self.dicom_seg and is_series(case["image"]):
+            paths.append([self.output_dir / seg_name(name)])
         written = [[path for path in either if path.is_file()] for either in paths]
         if any(len(either) != 1 for either in written):
             return None

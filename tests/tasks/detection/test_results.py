@@ -46,6 +46,9 @@ def test_objects_are_written_as_corners_in_x_and_y_and_counted_from_the_threshol
     results = json.loads((tmp_path / "out" / "detections.json").read_text())
     assert [(r["image_id"], r["category_id"]) for r in results] == [("a/b", 1), ("a/b", 2), ("a/b", 1)]
     assert results[1]["bbox"] == [20, 14, 16, 14]  # x, y, width, height
+    complete = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert complete["images"] == [{"id": 1, "file_name": "a/b.png", "width": 40, "height": 30}]
+    assert [one["bbox"] for one in complete["annotations"]] == [r["bbox"] for r in results[:2]]  # those counted
 
 
 def test_right_missed_and_superfluous_objects_are_told_apart(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from skimage.draw import polygon2mask
 from shared.errors import InputError
 from shared.images.reading import read_image
 from shared.tasks.instances.files import (
-    coco_results,
+    coco_annotations,
     compressed,
     instance_table,
     outline_of,
@@ -63,12 +63,12 @@ def test_run_lengths_decode_to_the_mask_by_pycocotools(ids: np.ndarray) -> None:
         assert sum(rle["counts"]) == ids.size
 
 
-def test_cocos_results_name_the_image_and_count_categories_from_1(ids: np.ndarray) -> None:
+def test_cocos_annotations_count_categories_from_1(ids: np.ndarray) -> None:
     table = instance_table(ids, [0.9, 0.8, 0.7], ["a", "b", "a"])
-    results = coco_results("cells/one", ids, table, ["a", "b"])
+    results = list(coco_annotations(ids, table, ["a", "b"]))
     assert [r["category_id"] for r in results] == [1, 2, 1]
     assert results[1]["bbox"] == [3, 5, 8, 5]
-    assert {r["image_id"] for r in results} == {"cells/one"}
+    assert [r["area"] for r in results] == [row["area_px"] for row in table]
 
 
 def test_outlines_drawn_again_are_the_masks(ids: np.ndarray, tmp_path: Path) -> None:

@@ -66,6 +66,9 @@ def test_the_other_forms_are_written_where_asked_for(tmp_path: Path) -> None:
     ]
     for number, result in enumerate(results, start=1):
         np.testing.assert_array_equal(coco.decode(result["segmentation"]), number == IDS)
+    complete = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert [image["file_name"] for image in complete["images"]] == ["a.png", "b.png"]
+    assert [(one["image_id"], one["area"]) for one in complete["annotations"]] == [(1, 96), (1, 96), (1, 21)]
     writer.conclude([{"case": "b", "status": "ok"}])
     assert json.loads((tmp_path / "out" / "instances.json").read_text()) == []
     with pytest.raises(InputError, match="--formats"):
