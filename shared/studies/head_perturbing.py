@@ -90,7 +90,7 @@ def rotate(head: Head, level: float) -> Head:
     to_former[:3, :3] = in_voxels
     to_former[:3, 3] = (former - 1) / 2 - in_voxels @ ((shape - 1) / 2)
     values, reference = (
-        ndimage.affine_transform(volume, to_former, output_shape=tuple(shape), order=order)
+        ndimage.affine_transform(volume, to_former, output_shape=tuple(shape), order=order, mode="grid-constant")
         for volume, order in ((head.image.values[0], 1), (head.reference, 0))
     )
     return head.on_grid(values, reference, to_former)
