@@ -5,7 +5,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo export zoo zoo-index test-archives clean
+.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -69,6 +69,11 @@ reproduce-multiresunet: setup  ## Hours: test the MultiResUNet paper's claims on
 
 reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d, or your D=folder
 	$(RUN) -W ignore scripts/reproduce_nodeo.py $(if $(D),--dataset_dir $(D)) $(ARGS)
+
+# ARGS="--heads 0" takes all heads; ARGS="--label_maps DIR" makes the learning curve, too.
+BRAINS = --docs_dir bundles/brain_anycontrast_segmentation/docs
+reproduce-brains: setup  ## 10 minutes: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
+	$(RUN) -W ignore scripts/reproduce_brains.py --dataset_dir $(D) $(BRAINS) $(ARGS)
 
 export: setup  ## Export the bundle B=name to ONNX; ARGS="--precision fp16"
 	$(RUN) -W ignore scripts/export_onnx.py $(B) $(ARGS)

@@ -18,6 +18,7 @@ from shared.files import read_table
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.images.resizing import resized
+from shared.studies.no_heads import NO_HEADS
 from shared.tasks.segmentation.brains import SegmentedBrain
 from tests.running import run_here
 
@@ -118,31 +119,9 @@ def test_a_head_of_other_voxels_has_nearly_the_same_brain(size: tuple[int, int, 
     assert dice > least
 
 
-def photograph() -> ImageFile:
-    """As a volume of one slice."""
-    rows, columns = np.mgrid[:200, :300]
-    noise = np.random.default_rng(0).normal(0, 0.2, (200, 300))
-    return ImageFile(Path("photograph"), (np.sin(columns / 20) + np.cos(rows / 13) + noise)[None, ..., None], np.eye(4))
-
-
-def knee() -> ImageFile:
-    """A cylinder of skin, flesh and bone with a gap, of 2 mm voxels."""
-    x, y, z = np.mgrid[:90, :80, :90].astype(np.float32)
-    radius = np.hypot(x - 45, y - 40)
-    values = np.select([radius < 14, radius < 28, radius < 32], [230, 90, 200], 0).astype(np.float32)
-    return ImageFile(Path("knee"), np.where(abs(z - 45) < 3, values / 2, values)[None], np.diag([2.0, 2.0, 2.0, 1.0]))
-
-
-def noise() -> ImageFile:
-    values = np.random.default_rng(0).normal(size=(1, 60, 60, 60))
-    return ImageFile(Path("noise"), values, np.diag([3.0, 3.0, 3.0, 1.0]))
-
-
-@pytest.mark.parametrize("make", [photograph, knee, noise])
+@pytest.mark.parametrize("make", NO_HEADS.values(), ids=NO_HEADS)
 def test_what_is_no_head_has_a_quality_far_below_that_of_a_head(make: Callable[[], ImageFile]) -> None:
-    image = make()
-    image = ImageFile(image.path, image.values.astype(np.float32), image.affine)
-    assert predicted(image).quality < 0.5 * predicted(read_image(SAMPLES / f"{HEAD}.nii.gz")).quality
+    assert predicted(make()).quality < 0.5 * predicted(read_image(SAMPLES / f"{HEAD}.nii.gz")).quality
 
 
 def test_an_empty_volume_and_a_picture_are_refused(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from shared.errors import InputError
 from shared.files import is_visible
+from shared.images.beside import with_labels_beside
 from shared.images.dicom_series import is_dicom, series_of_folder
 from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image_folder
 from shared.images.passed import PassedOver
@@ -86,19 +88,23 @@ def survey(
 def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
     """The images of `dataset_dir` that have a label of equal name: imagesTr/ + labelsTr/, images/ + labels/ or masks/.
 
-    Where there are none, those in its folders train/, val/, …. Raises InputError where no such pair of folders exists
-    or an image has no label.
+    Where there are none, those in its folders train/, val/, …, or else the images with a label beside them, such as
+    `a_seg.nii.gz`. Raises InputError where there are none of these either, or an image has no label.
     """
     root = Path(dataset_dir)
     folders = labelled_folders(root)
-    if not folders:
+    cases = [case for images, labels in folders for case in _labelled(root, images, labels)]
+    if not folders and root.is_dir():
+        cases = with_labels_beside(root, find_cases(root))
+    if not cases:
         raise InputError(
             root,
-            expected="the folders imagesTr/ and labelsTr/, or images/ and labels/ or masks/",
+            expected="the folders imagesTr/ and labelsTr/, or images/ and labels/ or masks/, or labels such as "
+            "a_seg.nii.gz beside a.nii.gz",
             got=f"{_listing(root)}",
             fix="arrange the data set in one of these layouts",
         )
-    return [case for images, labels in folders for case in _labelled(root, images, labels)]
+    return cases
 
 
 def _labelled(root: Path, images: Path, labels: Path) -> list[Case]:
@@ -133,14 +139,24 @@ def split_cases(
 
 
 def select_cases(
-    dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0, fold: int = 0
+    dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0, fold: int = 0, only: str = "*"
 ) -> list[Case]:
-    """The labelled cases of one part: "all", "training" or "validation" (see `split_cases`)."""
-    return choose_part(
+    """The labelled cases of one part: "all", "training" or "validation" (see `split_cases`).
+
+    only: of those, the ones whose names match, such as `*_t1`. Raises InputError where none does.
+    """
+    cases = choose_part(
         part,
         lambda: find_labelled_cases(dataset_dir),
         lambda: split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold),
     )
+    chosen = [case for case in cases if fnmatchcase(case["case"], only)]
+    if not chosen:
+        raise InputError(
+            "--only", expected=f"what matches one of {len(cases)} names, such as {cases[0]['case']}", got=only,
+            fix="correct it",
+        )  # fmt: skip
+    return chosen
 
 
 def _walk(folder: Path, skipped: set[Path], kinds: Sequence[str], passed: PassedOver) -> Iterator[Found]:

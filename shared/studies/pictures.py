@@ -1,5 +1,6 @@
 """The pictures of a study that compares networks: convergence, robustness, and what each makes of chosen places."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,17 +13,26 @@ Curve = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the y of eac
 
 
 def draw_curves(
-    path: str | Path, panels: Mapping[str, Mapping[str, Curve]], *, ylabel: str, baseline: str | None = None
+    path: str | Path,
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    ylabel: str,
+    baseline: str | None = None,
+    columns: int | None = None,
+    ticks: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Draw a panel a title into a PNG: each network's mean over its repetitions, their range shaded.
 
-    baseline: a network beside whose best mean a dotted line at 99 % is drawn.
+    baseline: a network beside whose best mean a dotted line at 99 % is drawn. columns: of panels; all in one row
+    without. ticks: what stands at each x of a panel, where that is not x.
     """
     from matplotlib.figure import Figure  # 0.5 s to import, needed for pictures alone
 
-    figure = Figure(figsize=(max(3.6 * len(panels), 7), 4.4), layout="constrained")
-    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, curves) in zip(row, panels.items()):
+    columns = columns or len(panels)
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(max(3.6 * columns, 7), 3.4 * rows + 1), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes, (title, curves) in zip(grid.flat, panels.items()):
         for colour, (name, (x, repetitions)) in zip(COLOURS, curves.items()):
             y = np.asarray(repetitions)
             axes.plot(x, y.mean(axis=0), "o-", markersize=3, color=colour, label=name)
@@ -31,10 +41,15 @@ def draw_curves(
                 goal = 0.99 * y.mean(axis=0).max()
                 axes.axhline(goal, color="black", linestyle=":", linewidth=1)
                 axes.text(x[-1], goal, f"99 % of {name}'s best", ha="right", va="top", fontsize=8)
+        if ticks and title in ticks:
+            axes.set_xticks(x, ticks[title])
         axes.set_xlabel(title)
         axes.grid(alpha=0.3)
-    row[0].set_ylabel(ylabel)
-    handles, names = row[0].get_legend_handles_labels()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    handles, names = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 

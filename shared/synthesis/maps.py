@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from shared.errors import InputError
+from shared.images.beside import with_labels_beside
 from shared.images.cases import Case, find_cases, find_labelled_cases
 from shared.images.layouts import labelled_folders
 from shared.images.reading import read_ids
@@ -25,9 +26,11 @@ def split_label_maps(dataset_dir: str | Path, *, fraction: float = 0.05, seed: i
     Of a folder of images with labels they are the labels; the images are not looked at.
     """
     if labelled_folders(Path(dataset_dir)):
-        cases = [case | {"image": case["label"]} for case in find_labelled_cases(dataset_dir)]
+        cases = find_labelled_cases(dataset_dir)
     else:
-        cases = find_cases(dataset_dir, kinds=["volume"])
+        found = find_cases(dataset_dir, kinds=["volume"])
+        cases = with_labels_beside(Path(dataset_dir), found) or found
+    cases = [case | {"image": case.get("label", case["image"])} for case in cases]
     return split_by_name(dataset_dir, cases, [case["case"] for case in cases], fraction=fraction, seed=seed)
 
 

@@ -257,6 +257,13 @@ def test_what_is_missing_of_a_labelled_data_set_is_told(tmp_path: Path) -> None:
         find_labelled_cases(make(tmp_path, "labels/a.png"))
 
 
+def test_cases_may_be_chosen_by_their_names(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{name}{end}.nii.gz" for name in ("a_t1", "b_flair", "s/c_t1") for end in ("", "_seg")))
+    assert [case["case"] for case in select_cases(tmp_path, only="*_t1")] == ["a_t1", "s/c_t1"]
+    with pytest.raises(InputError, match=r"--only: expected what matches one of 3 names, such as a_t1, got \*_T1"):
+        select_cases(tmp_path, only="*_T1")
+
+
 def dataset(root: Path, count: int = 20, listed: Any = None) -> Path:
     """`count` labelled cases and, where given, a dataset.json with this validation list."""
     make(root, *(f"{part}/c{number:02}.nii.gz" for number in range(count) for part in ("imagesTr", "labelsTr")))

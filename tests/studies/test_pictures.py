@@ -19,6 +19,14 @@ def test_a_curve_is_the_mean_of_its_repetitions_and_its_shade_their_range(tmp_pa
     assert (first.get_xlabel(), second.get_xlabel(), first.get_ylabel()) == ("epoch", "level", "Jaccard")
 
 
+def test_panels_may_stand_in_several_rows_and_name_their_levels(tmp_path: Path, figures: list) -> None:
+    curves = {"U-Net": ([1, 2], [[0.2, 0.4]])}
+    draw_curves(tmp_path / "a.png", dict.fromkeys("abc", curves), ylabel="Dice", columns=2, ticks={"c": ["no", "all"]})
+    first, _, third = figures[0].axes
+    assert (first.get_ylabel(), third.get_ylabel()) == ("Dice", "Dice")
+    assert [label.get_text() for label in third.get_xticklabels()] == ["no", "all"]
+
+
 def test_label_maps_are_black_where_they_are_class_0_even_if_that_is_all_they_hold(
     tmp_path: Path, figures: list
 ) -> None:

@@ -64,6 +64,14 @@ def test_label_maps_are_those_of_a_folder_or_the_labels_of_images(head: Path, tm
         assert [len(parts[part]) for part in ("training", "validation", "all")] == [2, 1, 3]
 
 
+def test_images_with_labels_beside_them_are_not_label_maps(head: Path, tmp_path: Path) -> None:
+    (tmp_path / "head_seg.nii.gz").write_bytes(head.read_bytes())
+    (tmp_path / "b.nii.gz").write_bytes(head.read_bytes())
+    (tmp_path / "b_seg.nii.gz").write_bytes(head.read_bytes())
+    found = split_label_maps(tmp_path)["all"]
+    assert [Path(case["image"]).name for case in found] == ["b_seg.nii.gz", "head_seg.nii.gz"]
+
+
 def test_what_cannot_be_painted_is_refused(head: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat.nii.gz"
     nib.save(nib.Nifti1Image(np.ones((9, 9, 9), np.uint8), np.diag([1.0, 1.0, 3.0, 1.0])), flat)

@@ -59,6 +59,16 @@ def jaccard_indices(labels: np.ndarray, reference: np.ndarray, num_classes: int)
     return np.where(either > 0, both / np.maximum(either, 1), np.nan)
 
 
+def mean_dice(labels: np.ndarray, reference: np.ndarray, num_classes: int) -> float:
+    """The mean Dice over the classes from 1 on that the reference has; NaN where it has none.
+
+    labels, reference: (*S), class ids.
+    """
+    jaccard = jaccard_indices(labels, reference, num_classes)
+    drawn = [index for index in range(1, num_classes) if (reference == index).any()]
+    return float(np.mean(2 * jaccard[drawn] / (1 + jaccard[drawn]))) if drawn else float("nan")
+
+
 def _confusion(labels: np.ndarray, reference: np.ndarray, num_classes: int) -> np.ndarray:
     """(num_classes, num_classes): how many voxels have each class of the reference (row) and of `labels` (column)."""
     pairs = np.bincount(reference.ravel().astype(np.int64) * num_classes + labels.ravel(), minlength=num_classes**2)

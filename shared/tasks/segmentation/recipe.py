@@ -7,6 +7,7 @@ from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 
+ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
 
@@ -59,10 +60,12 @@ class Segmentation:
         )  # fmt: skip
 
     def _evaluate(self) -> Config:
-        cases = component("shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", **self._split())
+        cases = component(
+            "shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", only="@only", **self._split()
+        )
         return self._over_cases(
-            "evaluate", common.SPLIT | common.DRAWING | self._fold() | self._labels(), "outputs/evaluation",
-            reading=[self._reading_labels()], cases=cases, report=common.scoring(self._scorer()),
+            "evaluate", common.SPLIT | ONLY | common.DRAWING | self._fold() | self._labels(),
+            "outputs/evaluation", reading=[self._reading_labels()], cases=cases, report=common.scoring(self._scorer()),
             inference=self._inferring(probabilities=False),
         )  # fmt: skip
 

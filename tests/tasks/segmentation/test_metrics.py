@@ -7,7 +7,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from shared.tasks.segmentation.metrics import segmentation_scores
+from shared.tasks.segmentation.metrics import mean_dice, segmentation_scores
 
 
 def boxes(shape: tuple[int, ...], *corners: tuple[int, ...], size: int = 2) -> Tensor:
@@ -143,3 +143,10 @@ def test_distances_of_masks_at_the_border_of_an_image_are_those_of_the_image() -
         for pair in ((a, b), (inner_a, inner_b))
     )
     assert at_border == inside == 4  # two columns of 2 mm
+
+
+def test_the_mean_dice_is_over_the_classes_of_the_reference() -> None:
+    labels, reference = np.array([0, 1, 1, 2, 3, 3]), np.array([0, 1, 1, 1, 2, 0])
+    # Class 1: 2 · 2 / (2 + 3); 2 is where it is not; 3 is not drawn.
+    assert mean_dice(labels, reference, 4) == pytest.approx((0.8 + 0) / 2)
+    assert np.isnan(mean_dice(labels, 0 * reference, 4))
