@@ -21,6 +21,7 @@ HOUSEKEEPING = {
     "moving_label", "fixed_label", "resume", "num_workers", "workers", "device", "engine_cache", "initialize", "run",
     "finalize",
 }  # fmt: skip
+WEIGHTS = {"weights", "locator_weights"}  # options that name files of weights
 # Options whose list has a fixed length: an entry an axis of the image, or two limits.
 FIXED_LENGTH = {"pixdim", "roi_size", "patch_size", "label_offset", "zoom"}
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
@@ -93,9 +94,9 @@ def resolved_config() -> dict[str, Any]:
 def run_settings() -> dict[str, Any]:
     """What of this run's config decides what its results are: with a digest of the weights, without places and pace."""
     config = {key: value for key, value in resolved_config().items() if key not in HOUSEKEEPING}
-    weights = config.get("weights")
-    if isinstance(weights, str) and Path(weights).is_file():
-        config["weights"] = sha256_of(weights)
+    for key in WEIGHTS & config.keys():
+        if isinstance(config[key], str) and Path(config[key]).is_file():
+            config[key] = sha256_of(config[key])
     return config
 
 

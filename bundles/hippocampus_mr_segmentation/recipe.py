@@ -1,12 +1,58 @@
 """The configs of this bundle: a 3D MultiResUNet over whole crops, resampled to 1 mm. Written by `make configs`."""
 
-from shared.engine.recipe import component
+from shared.engine.recipe import component, function
 from shared.engine.training_recipe import PRED_AND_LABEL
-from shared.tasks.segmentation.recipe import Segmentation
+from shared.tasks.segmentation.located_recipe import LocatedSegmentation
+from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
 
 BOTH = ["image", "label"]
+MEAN_DICE = component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL)
 
-RECIPE = Segmentation(
+# What finds the hippocampi in a head: a small network at 4 mm, whose classes have FreeSurfer's ids.
+PLACES = {
+    0: "background", 2: "left_brain", 16: "middle", 17: "left_hippocampus", 24: "csf", 41: "right_brain",
+    53: "right_hippocampus",
+}  # fmt: skip
+LOCATOR = SyntheticSegmentation(
+    descriptions={"train": "Train a small U-Net to find both hippocampi in a T1-weighted head, from label maps."},
+    class_names=list(PLACES.values()),
+    label_values=list(PLACES),
+    network=component("shared.nets.halved_unet.HalvedUNet", spatial_dims=3, filters=[16, 32, 64, 128], hidden=32),
+    grid={"roi_size": [80, 80, 80], "pixdim": [4.0, 4.0, 4.0]},
+    tiling={},
+    flips={},
+    standardised=False,
+    labels_of="shared.synthesis.brain.coarse_labels",
+    ranges={
+        "weighted": 1.0,
+        "strangeness": 0.3,
+        "rotation": 20.0,
+        "translation": 20.0,
+        "noise": 0.04,
+        "thin_slices": 5.0,
+    },
+    pretrained="$@bundle_root + '/models/locator.pt'",
+    training_options={
+        "max_epochs": 14,
+        "val_interval": 2,
+        "batch_size": 4,
+        "learning_rate": 0.002,
+        "weight_decay": 0.01,
+        "ema_momentum": 0.01,
+        "patch_size": [48, 48, 48],
+        "samples_per_epoch": 400,
+        "validation_samples": 8,
+        "widening_epochs": 0,
+    },
+    loss=function("shared.tasks.segmentation.losses.answered_loss"),
+    key_metric={"mean_dice": MEAN_DICE},
+    augmentation={},
+)
+
+RECIPE = LocatedSegmentation(
+    locator=LOCATOR,
+    sides=(list(PLACES).index(17), list(PLACES).index(53)),
+    scattered=(list(PLACES).index(24),),
     descriptions={
         "inference": "Segment the anterior and posterior hippocampus in T1-weighted MR scans.",
         "evaluate": "Score segmentations of the hippocampus against reference labels.",
@@ -29,7 +75,7 @@ RECIPE = Segmentation(
     },
     loss=component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True),
     key_metric={
-        "mean_dice": component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL),
+        "mean_dice": MEAN_DICE,
     },
     augmentation={
         "augmentation": [
@@ -62,4 +108,9 @@ RECIPE = Segmentation(
         ]
     },
 )
-OPTIONS = {"flip_axes": '`"[0]"` averages over left-right flips: twice the time'}
+OPTIONS = {
+    "flip_axes": '`"[0]"` averages over left-right flips: twice the time',
+    "locate": "`auto` finds both hippocampi in a head, which measures over 100 mm along each axis, and segments a crop"
+    " around each; `always` does so in any image, `never` takes each for a crop",
+    "locator_weights": "the weights of the network that finds them",
+}

@@ -19,12 +19,17 @@ def computing(*, compiled: bool = True) -> Part:
 
 
 def networks(
-    network_def: Part, on_device: str, *, learner: Part | None = None, averaged: str = "@initial_network"
-) -> Part:
-    """The entries of a network that learns: as it begins, what is learned with (`learner`), and its running average."""
+    network_def: Part, on_device: str, *, learner: Part | None = None, averaged: str = "@initial_network",
+    pretrained: str = MODEL,
+) -> Part:  # fmt: skip
+    """The entries of a network that learns: as it begins, what is learned with (`learner`), and its running average.
+
+    pretrained: the file of the bundle's own weights.
+    """
     initial = component(
-        "shared.engine.weights.initial_weights", network="@network", finetune_from="@finetune_from", pretrained=MODEL
-    )
+        "shared.engine.weights.initial_weights", network="@network", finetune_from="@finetune_from",
+        pretrained=pretrained,
+    )  # fmt: skip
     average = component(
         "torch.optim.swa_utils.AveragedModel",
         model=averaged,

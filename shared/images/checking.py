@@ -102,8 +102,12 @@ class ReadLabeld(MapTransform):
                     got=f"{tuple(label.shape[1:])} or another affine",
                     fix="resample the label onto the image",
                 )
-            out[key] = class_ids(label, path, self.num_classes, self.values)
+            out[key] = self.class_ids(label, path)
         return out
+
+    def class_ids(self, label: MetaTensor, path: str | Path) -> MetaTensor:
+        """See `class_ids`."""
+        return class_ids(label, path, self.num_classes, self.values)
 
 
 def match_channels(file: ImageFile, channels: int, channel: object = "") -> MetaTensor:

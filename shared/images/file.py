@@ -67,11 +67,11 @@ class ImageFile:
         return replace(self, values=self.values[chosen], channels=tuple(channels[i] for i in chosen))
 
     def tensor(self) -> "MetaTensor":
-        """A copy of the values as MONAI's transforms take them."""
+        """A copy of the values as MONAI's transforms take them, with what MONAI's own readers add."""
         import torch  # seconds with MONAI, needed for tensors alone
         from monai.data import MetaTensor
 
-        meta = {"filename_or_obj": str(self.path)}
+        meta = {"filename_or_obj": str(self.path), "original_affine": self.affine, "spatial_shape": self.shape}
         return MetaTensor(torch.tensor(self.values), affine=torch.as_tensor(self.affine), meta=meta)
 
     def write_labels(self, path: str | Path, labels: np.ndarray) -> Path:

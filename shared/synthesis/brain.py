@@ -39,9 +39,23 @@ WEIGHTINGS = {
     "FLAIR": _weighting(110, 150, 35, thalamus=135, pallidum=100, lesion=210),
     "PD": _weighting(130, 180, 205, thalamus=165, pallidum=120, lesion=190),
 }
+# What a head is coarsely made of: the rest of each half of a brain counts as its white matter, what lies in the middle
+# as brain stem.
+HIPPOCAMPI = (17, 53)
+COARSE = {**dict.fromkeys(SIDES, 2), **dict.fromkeys(SIDES.values(), 41), 14: 16, 15: 16, 72: 24, 85: 24}
 LEARNED = sorted({0, *NO_SIDES, *(set(SIDES) | set(SIDES.values())) - set(MERGED)})
 
 
 def brain_labels(ids: Iterable[int], learned: Iterable[int] = LEARNED) -> Labels:
     """The tables of label maps that hold `ids`, for a network that learns `learned`, background (0) first."""
     return Labels.make(ids, learned=[*learned], sides=SIDES, merged=MERGED, tissues=TISSUES, contrasts=WEIGHTINGS)
+
+
+def coarse_labels(ids: Iterable[int], learned: Iterable[int] = (0, 2, 16, 17, 24, 41, 53)) -> Labels:
+    """The tables of label maps that hold `ids`, for a network that finds hippocampi in T1-weighted heads.
+
+    It learns `learned`, background (0) first: the hippocampi apart from the coarse parts of a head around them.
+    """
+    merged = {value: part for value, part in COARSE.items() if value not in HIPPOCAMPI}
+    contrasts = {"T1": WEIGHTINGS["T1"]}
+    return Labels.make(ids, learned=[*learned], sides=SIDES, merged=merged, tissues=TISSUES, contrasts=contrasts)

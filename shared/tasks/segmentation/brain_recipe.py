@@ -43,7 +43,7 @@ class BrainSegmentation(SyntheticSegmentation):
             scattered=list(self.scattered), **kept,
         )  # fmt: skip
         mirrored = component(
-            "shared.tasks.segmentation.mirroring.MirrorInferer", inferer=TILES, class_names="@class_names",
-            enabled="@mirrored",
+            "shared.tasks.segmentation.mirroring.MirrorInferer", class_names="@class_names",
+            enabled="@mirrored", inferer=TILES,
         )  # fmt: skip
         return {"inferer": mirrored, "postprocessing": compose(restored)}

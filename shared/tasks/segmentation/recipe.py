@@ -48,7 +48,7 @@ class Segmentation:
         return {
             "inference": self._inference(),
             "evaluate": self._evaluate(),
-            "train": self._train(),
+            "train": self.training(),
             "multi_gpu_train": learning.on_several_gpus("@initial_network"),
         }
 
@@ -64,9 +64,8 @@ class Segmentation:
             "shared.images.cases.select_cases", dataset_dir="@dataset_dir", part="@part", only="@only", **self._split()
         )
         return self._over_cases(
-            "evaluate", common.SPLIT | ONLY | common.DRAWING | self._fold() | self._labels(),
-            "outputs/evaluation", reading=[self._reading_labels()], cases=cases, report=common.scoring(self._scorer()),
-            inference=self._inferring(probabilities=False),
+            "evaluate", self._evaluated(), "outputs/evaluation", reading=[self._scored_labels()],
+            cases=cases, report=common.scoring(self._scorer()), inference=self._inferring(probabilities=False),
         )  # fmt: skip
 
     def _over_cases(
@@ -77,7 +76,7 @@ class Segmentation:
         return common.over_cases(
             description=self.descriptions[name],
             options=options | self._seen() | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
-            places=common.paths(output_dir, weights=common.MODEL, **common.RUNTIME_PATHS),
+            places=common.paths(output_dir, **self._weights(), **common.RUNTIME_PATHS),
             network={"network_def": common.with_channels(self.network)} | network,
             preprocessing=self._preprocessing("image", "bilinear", reading),
             cases=cases,
@@ -85,7 +84,7 @@ class Segmentation:
             inference=inference,
         )
 
-    def _train(self) -> Config:
+    def training(self) -> Config:
         cases = component("shared.images.cases.split_cases", dataset_dir="@dataset_dir", **self._split())
         options = self._labels() | learning.begun() | self._fold() | self.training_options
         discrete = component("AsDiscreted", keys=["pred", "label"], argmax=[True, False], to_onehot=NUM_CLASSES)
@@ -150,6 +149,9 @@ class Segmentation:
             "shared.images.checking.ReadLabeld", keys="label", image_key="image", num_classes=NUM_CLASSES, **values
         )
 
+    def _scored_labels(self) -> Part:
+        return self._reading_labels()
+
     def _writer(self) -> Part:
         return self._task("Writer", **self._forms(), **self.doubted)
 
@@ -174,6 +176,13 @@ class Segmentation:
     def _forms(self) -> Part:
         """Arguments of the writer: the options of what else it writes; DICOM holds volumes."""
         return {"probabilities": "@probabilities"} | ({"dicom_seg": "@dicom_seg"} if self._dims == 3 else {})
+
+    def _evaluated(self) -> Part:
+        """Options of what evaluation scores."""
+        return common.SPLIT | ONLY | common.DRAWING | self._fold() | self._labels()
+
+    def _weights(self) -> Part:
+        return {"weights": common.MODEL}
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid

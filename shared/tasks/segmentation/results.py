@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.errors import InputError
-from shared.files import write_json
+from shared.files import read_grown_table, write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -164,6 +165,11 @@ class SegmentationWriter(SegmentationTask):
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 
+    @cached_property
+    def former(self) -> dict[str, Row]:
+        """The rows, by case, of the table that an earlier run left."""
+        return {row.get("case", ""): row for row in read_grown_table(self.output_dir / "summary.csv")}
+
     def stored(self, case: Case) -> ImageFile | None:
         """The label map of a case of which all results are written; else, or where it cannot be read, None."""
         name = case["case"]
@@ -226,23 +232,27 @@ class SegmentationScorer(SegmentationTask):
 
     def process(self, result: Result) -> Figures:
         segmented, reference = self.outcome(result), result["label"][0].cpu().numpy().astype(np.uint8)
-        spacing = nib.affines.voxel_sizes(segmented.affine)[: reference.ndim]
-        scores = segmentation_scores(
-            *(torch.as_tensor(ids) for ids in (segmented.labels, reference)), class_names=self.class_names,
-            spacing=spacing, unit="px" if segmented.image.is_raster else "mm",
-            include_background=self.include_background, only_in_reference=self.only_in_reference,
-        )  # fmt: skip
+        scores = self.scores(segmented, reference)
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
         self.kept = dict(self._worst())
         return scores
 
+    def scores(self, segmented: Segmented, reference: np.ndarray) -> Figures:
+        """What is scored of a case; reference: (*S), class ids."""
+        return segmentation_scores(
+            *(torch.as_tensor(ids) for ids in (segmented.labels, reference)), class_names=segmented.class_names,
+            spacing=nib.affines.voxel_sizes(segmented.affine)[: reference.ndim],
+            unit="px" if segmented.image.is_raster else "mm", include_background=self.include_background,
+            only_in_reference=self.only_in_reference,
+        )  # fmt: skip
+
     def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
-        metrics = [key for row in done[:1] for key in row if key.startswith(("dice", "jaccard", "hd95"))]
-        summary = {metric: summarise([row[metric] for row in done]) for metric in metrics}
+        scores = scores_by_metric(done)
+        summary = {metric: summarise(values) for metric, values in scores.items()}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
         if done and self.pictures:
-            draw_scores(self.output_dir / "scores.png", {metric: [row[metric] for row in done] for metric in metrics})
+            draw_scores(self.output_dir / "scores.png", scores)
             self._draw_worst()
         print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
 
@@ -253,3 +263,9 @@ class SegmentationScorer(SegmentationTask):
 
     def _worst(self) -> list[tuple[str, Scored]]:
         return sorted(self.kept.items(), key=lambda item: (item[1].dice, item[0]))[: self.worst]
+
+
+def scores_by_metric(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """The values of each Dice, Jaccard and HD95 in those of `rows` that have it."""
+    metrics = dict.fromkeys(key for row in rows for key in row if key.startswith(("dice", "jaccard", "hd95")))
+    return {metric: [row[metric] for row in rows if metric in row] for metric in metrics}

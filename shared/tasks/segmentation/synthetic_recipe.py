@@ -14,16 +14,18 @@ class SyntheticSegmentation(Segmentation):
 
     network: a HalvedUNet. labels_of: the function that makes the tables of ids, but for what is learned. ranges: those
     of the generator that are not its default ones. training_options has "patch_size", "samples_per_epoch",
-    "validation_samples" and "widening_epochs". loss: a function of what a LatticeLearner gives.
+    "validation_samples" and "widening_epochs". loss: a function of what a LatticeLearner gives. pretrained: the file
+    of the bundle's own weights.
     """
 
     labels_of: str
     ranges: Part
+    pretrained: str = common.MODEL
 
     def configs(self) -> dict[str, Config]:
         return super().configs() | {"multi_gpu_train": learning.on_several_gpus("@learner")}
 
-    def _train(self) -> Config:
+    def training(self) -> Config:
         cases = component("shared.synthesis.maps.split_label_maps", dataset_dir="@dataset_dir", **common.SPLIT_BY)
         learner = component("shared.tasks.segmentation.learner.LatticeLearner", network="@initial_network")
         options = self._labels() | learning.begun() | self.training_options | {"ranges": self.ranges}
@@ -46,7 +48,10 @@ class SyntheticSegmentation(Segmentation):
             description=self.descriptions["train"],
             options=options | self._seen() | learning.computing(compiled=False),
             networks=learning.networks(
-                common.with_channels(self.network), common.on_device(self._dims), learner={"learner": learner}
+                common.with_channels(self.network),
+                common.on_device(self._dims),
+                learner={"learner": learner},
+                pretrained=self.pretrained,
             ),
             cases={"cases": cases},
             loss=self.loss,

@@ -1,0 +1,95 @@
+"""The last step of a segmentation of both hippocampi of a head: from their crops onto the grid of the image."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import Compose, MapTransform
+from scipy import ndimage
+
+from shared.samples import Sample
+from shared.tasks.segmentation.grids import AFFINE, SHAPE, Box
+from shared.tasks.segmentation.heads import SIDES
+from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
+
+
+class RestoreHeadd(MapTransform):
+    """Give class ids (1, *S') on the grid that the image was read on of what `HeadInferer` gives of a head.
+
+    Of C classes of a crop, those of the left but the background are 1 to C - 1, those of the right follow. Not labels
+    but probabilities are resampled, linearly. Adds "intracranial_mm3", and with `probabilities` those, (2 C - 1, *S'),
+    uint16 (see `as_uint16`). What it gives of a crop is changed by the transforms `crops` instead.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        *,
+        crops: Sequence[Callable],
+        image_key: str = "image",
+        probabilities: bool = False,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.crops = Compose(crops)
+        self.image_key = image_key
+        self.probabilities = probabilities
+
+    def __call__(self, data: Sample) -> Sample:
+        out = dict(data)
+        for key in self.key_iterator(out):
+            if not isinstance(out[key], Mapping):
+                return dict(self.crops(out))
+            image, found = out[self.image_key], out[key]
+            affine, shape = np.asarray(image.meta[AFFINE], dtype=float), [int(s) for s in image.meta[SHAPE]]
+            to_grid = np.linalg.solve(np.asarray(image.affine, dtype=float), affine)
+            labels, maps = on_own_grid(found, to_grid, shape, with_maps=self.probabilities)
+            out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
+            out["intracranial_mm3"] = float(found["intracranial_mm3"])
+            if self.probabilities:
+                out[KEY] = maps
+        return out
+
+
+def on_own_grid(
+    found: Mapping[str, Any], to_grid: np.ndarray, shape: Sequence[int], *, with_maps: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Class ids (*shape), uint8, and with `with_maps` probabilities, uint16, of both sides of a head.
+
+    found: see `HeadInferer`, without the batch. to_grid: (4, 4), from the voxels of `shape` to those of the grid that
+    the crops are part of, whose axes are parallel to theirs.
+    """
+    kinds = len(found["left"]) - 1
+    labels = np.zeros(shape, dtype=np.uint8)
+    maps = np.zeros((1 + 2 * kinds, *shape), dtype=np.uint16) if with_maps else None
+    if maps is not None:
+        maps[0] = ONE
+    for number, side in enumerate(SIDES):
+        crop = np.asarray(found[side])
+        part, values = resampled_crop(crop, np.asarray(found[f"{side}_start"]), to_grid, shape)
+        classes = values.argmax(axis=0)
+        labels[part] = np.where(classes > 0, classes + number * kinds, labels[part])
+        if maps is not None:
+            x, y, z = part
+            maps[1 + number * kinds : 1 + (number + 1) * kinds, x, y, z] = as_uint16(values[1:])
+            maps[0, x, y, z] = as_uint16(values[0])
+    return labels, maps
+
+
+def resampled_crop(
+    crop: np.ndarray, start: np.ndarray, to_grid: np.ndarray, shape: Sequence[int]
+) -> tuple[Box, np.ndarray]:
+    """The part of `shape` whose voxels lie in a crop (C, *B), which begins at `start` of its grid; and its values."""
+    ends = np.array([start, start + crop.shape[1:]]) - 0.5
+    ends = nib.affines.apply_affine(np.linalg.inv(to_grid), ends)
+    low = np.maximum(np.ceil(ends.min(axis=0) - 1e-6), 0).astype(int)
+    high = np.minimum(np.floor(ends.max(axis=0) + 1e-6) + 1, shape).astype(int)
+    part = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
+    voxels = np.moveaxis(np.mgrid[part], 0, -1)
+    places = np.moveaxis(nib.affines.apply_affine(to_grid, voxels) - start, -1, 0)
+    sampled = [ndimage.map_coordinates(c, places, order=1, mode="nearest") for c in crop]
+    return part, np.asarray(sampled)
