@@ -89,7 +89,7 @@ def resampled_crop(
     low = np.maximum(np.ceil(ends.min(axis=0) - 1e-6), 0).astype(int)
     high = np.minimum(np.floor(ends.max(axis=0) + 1e-6) + 1, shape).astype(int)
     part = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
-    voxels = np.stack(np.mgrid[part], axis=-1)
+    voxels = np.moveaxis(np.mgrid[part], 0, -1)
     places = np.moveaxis(nib.affines.apply_affine(to_grid, voxels) - start, -1, 0)
     sampled = [np.asarray(ndimage.map_coordinates(c, places, order=1, mode="nearest")) for c in crop]
     return part, np.stack(sampled)
