@@ -283,14 +283,13 @@ def test_a_head_has_volumes_of_both_sides_and_a_picture(head_results: Path) -> N
     assert left == 8 * np.isin(labels, (1, 2)).sum()
     assert right == 8 * np.isin(labels, (3, 4)).sum()
     assert float(rows["head"]["asymmetry_percent"]) == pytest.approx(200 * (left - right) / (left + right), abs=0.01)
-    assert 1.1e6 < float(rows["head"]["intracranial_mm3"]) < 1.9e6  # of adults
     assert (head_results / "overlays" / "head.png").is_file()
 
 
 def test_a_head_stored_otherwise_gets_the_same_physical_segmentation(head_results: Path) -> None:
     plain, turned = (nib.Nifti1Image.from_filename(head_results / f"{name}.nii.gz") for name in ("head", "turned"))
-    upright = [np.asarray(nib.as_closest_canonical(image).dataobj) for image in (plain, turned)]
-    np.testing.assert_array_equal(*upright)
+    one, other = (np.asarray(nib.as_closest_canonical(image).dataobj) for image in (plain, turned))
+    np.testing.assert_array_equal(one, other)
 
 
 def test_noise_as_large_as_a_head_fails_in_a_line(head_results: Path) -> None:
