@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from monai.data import MetaTensor
+from monai.transforms import Orientation
 from PIL import Image
 
 from shared.errors import InputError
@@ -130,3 +132,13 @@ def test_transforms_work_on_a_copy(tmp_path: Path) -> None:
     image = read_image(scan(tmp_path / "scan.nii"))
     image.tensor().zero_()
     assert image.values.any()
+
+
+def test_a_tensor_knows_the_grid_that_it_was_read_on_once_it_is_turned(tmp_path: Path) -> None:
+    affine = np.diag([-1.0, 2, 3, 1])
+    nib.save(nib.Nifti1Image(np.arange(24, dtype=np.float32).reshape(2, 3, 4), affine), tmp_path / "a.nii.gz")
+    turned = Orientation("RAS", labels=None)(read_image(tmp_path / "a.nii.gz").tensor())
+    assert isinstance(turned, MetaTensor)
+    assert turned.affine[0, 0] == 1
+    np.testing.assert_array_equal(turned.meta["original_affine"], affine)
+    assert list(turned.meta["spatial_shape"]) == [2, 3, 4]

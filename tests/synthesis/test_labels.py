@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.synthesis.brain import MERGED, SIDES, WEIGHTINGS, brain_labels
+from shared.synthesis.brain import MERGED, SIDES, WEIGHTINGS, brain_labels, coarse_labels
 from shared.synthesis.labels import Labels
 
 LABELS = Labels.make(
@@ -44,3 +44,13 @@ def test_every_tissue_of_a_brain_has_a_mean_in_each_known_contrast_and_both_side
     assert labels.known.shape == (len(WEIGHTINGS), len(labels.ids))
     assert (np.isnan(labels.known) == (labels.tissues < 0)).all()
     assert np.array_equal(labels.known[:, labels.mirrored], labels.known, equal_nan=True)
+
+
+def test_a_locator_learns_hippocampi_apart_from_the_rest_of_each_half() -> None:
+    labels = coarse_labels([*SIDES, *SIDES.values(), *MERGED, 14, 15, 16, 24, 507], [0, 2, 16, 17, 24, 41, 53])
+    classes = dict(zip(labels.ids.tolist(), labels.classes.tolist()))
+    assert (classes.pop(17), classes.pop(53)) == (3, 6)
+    assert {classes[left] for left in SIDES if left != 17} == {1}
+    assert {classes[right] for right in SIDES.values() if right != 53} == {5}
+    assert [classes[value] for value in (14, 15, 16, 24, 72, 85, 507, 0)] == [2, 2, 2, 4, 4, 4, 0, 0]
+    assert len(labels.known) == 1  # T1 alone

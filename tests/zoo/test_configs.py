@@ -52,6 +52,8 @@ def test_a_config_refers_to_nothing_before_it_is_defined(recipe: Path) -> None:
     defined: set[str] = set()
     assert list(early_references(read(recipe, "train"), defined)) == []
     assert list(early_references(read(recipe, "multi_gpu_train"), defined)) == []  # which is laid over it
+    for path in recipe.parent.glob("configs/train_*.json"):
+        assert list(early_references(read(recipe, path.stem), set())) == [], path
 
 
 def early_references(content: Any, defined: set[str], place: str = "") -> Iterator[str]:
@@ -96,8 +98,8 @@ for config in sorted(Path({str(ROOT)!r}).glob("bundles/*/configs/[ite]*.json")):
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    trainings = sum(1 for _ in ROOT.glob("bundles/*/configs/t*.json"))
-    assert len(done.stdout.splitlines()) == len(RECIPES) * (7 + 1) + trainings
+    others = [*ROOT.glob("bundles/*/configs/[te]*.json")]  # evaluate.json, train.json and what else trains
+    assert len(done.stdout.splitlines()) == len(RECIPES) * 7 + len(others)
 
 
 def test_start_is_required_where_other_programs_need_it_and_nowhere_else() -> None:

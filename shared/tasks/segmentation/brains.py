@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shared.engine.outcomes import Figures, Result
+from shared.engine.outcomes import Figures, Result, Row
+from shared.files import read_grown_table
 from shared.images.cases import Case
 from shared.tasks.segmentation.freesurfer import CSF, colours_of
 from shared.tasks.segmentation.pictures import draw_overlay
@@ -108,11 +110,15 @@ class BrainWriter(BrainTask, SegmentationWriter):
 
     def finished(self, case: Case) -> Figures | None:
         """From the table of the run that wrote the results: probabilities cannot be had from a label map."""
-        row = self.former.get(case["case"], {})
+        row = self._former.get(case["case"], {})
         if row.get("status") != "ok" or self.stored(case) is None:
             return None
         figures = {name: _number(text) for name, text in row.items() if name == "quality" or name.endswith("_mm3")}
         return figures | {"message": row.get("message", "")}
+
+    @cached_property
+    def _former(self) -> dict[str, Row]:
+        return {row.get("case", ""): row for row in read_grown_table(self.output_dir / "summary.csv")}
 
     def _warning(self, segmented: SegmentedBrain) -> Figures:
         if segmented.quality >= self.lowest_quality:

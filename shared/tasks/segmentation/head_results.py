@@ -13,27 +13,23 @@ from shared.images.cases import Case
 from shared.tasks.segmentation.grids import box_of
 from shared.tasks.segmentation.head_labels import by_side, head_names
 from shared.tasks.segmentation.heads import SIDES
+from shared.tasks.segmentation.restoring_heads import IS_HEAD
 from shared.tasks.segmentation.results import SegmentationScorer, SegmentationTask, SegmentationWriter, Segmented
 
 SHOWN_MM = 35.0  # around both hippocampi in a picture: the middle third of a head
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SegmentedHead(Segmented):
     """Both hippocampi of a head: `class_names` are those of the left parts and then of the right ones."""
 
-    intracranial_mm3: float
-
     def figures(self) -> Figures:
-        """Volumes in mm³ by side, their difference in percent of their mean, volumes of the parts, and the volume
-        within the skull.
-        """
+        """Volumes in mm³ by side, their difference in percent of their mean, and volumes of the parts."""
         parts = super().figures()
         sides = {s: round(sum(v for name, v in parts.items() if name.startswith(f"{s}_")), 3) for s in SIDES}
         both = sum(sides.values())
         asymmetry = round(200 * (sides["left"] - sides["right"]) / both, 2) if both else ""
-        volumes = {f"{side}_mm3": volume for side, volume in sides.items()} | {"asymmetry_percent": asymmetry}
-        return volumes | parts | {"intracranial_mm3": round(self.intracranial_mm3, 1)}
+        return {f"{side}_mm3": v for side, v in sides.items()} | {"asymmetry_percent": asymmetry} | parts
 
     def doubt(self, largest_mm: float) -> str:
         """A head is what was expected."""
@@ -54,28 +50,25 @@ class SegmentedHead(Segmented):
 
 
 class HeadTask(SegmentationTask):
-    """What a result becomes: of a head, which has "intracranial_mm3", a `SegmentedHead`."""
+    """What a result becomes: of a head (see `RestoreHeadd`) a `SegmentedHead`."""
 
     def outcome(self, result: Result) -> Segmented:
         plain = super().outcome(result)
-        return plain if "intracranial_mm3" not in result else self.head(plain, result["intracranial_mm3"])
+        return self.head(plain) if IS_HEAD in result else plain
 
-    def head(self, plain: Segmented, intracranial_mm3: float) -> SegmentedHead:
-        names = head_names(self.class_names)
-        return SegmentedHead(**vars(plain) | {"class_names": names}, intracranial_mm3=intracranial_mm3)
+    def head(self, plain: Segmented) -> SegmentedHead:
+        return SegmentedHead(**vars(plain) | {"class_names": head_names(self.class_names)})
 
 
 class HeadWriter(HeadTask, SegmentationWriter):
     """Write each case's label map and overlay; report volumes, of heads by side."""
 
     def finished(self, case: Case) -> Figures | None:
-        """Of a head with the volume within the skull as the table of the former run has it."""
         stored = self.stored(case)
         if stored is None or int(stored.values.max()) < len(self.class_names):
             return super().finished(case)
-        known = self.former.get(case["case"], {}).get("intracranial_mm3")
-        plain = Segmented(case["case"], stored, stored.values[0].astype(np.uint8), self.class_names)
-        return self.head(plain, float(known)).figures() if known else None
+        labels = stored.values[0].astype(np.uint8)
+        return self.head(Segmented(case["case"], stored, labels, self.class_names)).figures()
 
 
 class HeadScorer(HeadTask, SegmentationScorer):

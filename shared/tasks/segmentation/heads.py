@@ -33,7 +33,7 @@ class HeadInferer(Inferer):
     locate: "auto" takes for a head what measures over `LEAST_HEAD_MM` along each axis, "always" everything, "never"
     nothing. Raises InputError for another word, and where no hippocampi are found in a head.
     Returns what `inferer` does of a crop. Of a head, for each side, class probabilities on its crop, (1, C, *B), as
-    "left" and "right", where these begin in S as "left_start" and "right_start", (1, 3), and "intracranial_mm3", (1,).
+    "left" and "right", and where these begin in S as "left_start" and "right_start", (1, 3).
     """
 
     def __init__(self, inferer: Inferer, *, locator: Locator, locate: str = "auto") -> None:
@@ -60,11 +60,11 @@ class HeadInferer(Inferer):
             logits = self.inferer(torch.from_numpy(crop)[None, None].to(plain.device), network, *args, **kwargs)
             return logits[0].float().softmax(dim=0).cpu().numpy()
 
-        found: dict[str, Tensor] = {"intracranial_mm3": torch.tensor([places.intracranial_mm3])}
+        found: dict[str, Tensor] = {}
         for side, centre, located_mm3 in zip(SIDES, places.centres, places.volumes_mm3):
             around, probabilities = segment_around(centre, volume, spacing, run, mirrored=side == "right")
             if probabilities[1:].sum() * spacing.prod() < LEAST_SHARE * located_mm3:
-                raise _not_found(inputs, extent, f"a {side} hippocampus whose parts cannot be told apart")
+                raise _not_found(inputs, extent, f"a {side} hippocampus that is hardly outlined, as in other contrasts")
             found[side] = torch.from_numpy(probabilities)[None]
             found[f"{side}_start"] = torch.tensor([[s.start for s in around]])
         return found

@@ -25,13 +25,10 @@ APART_MM = (30.0, 90.0)
 
 @dataclass(frozen=True)
 class Places:
-    """The middles of the left and the right hippocampus, in voxels of the volume; how large both and the space within
-    the skull are.
-    """
+    """The middles of the left and the right hippocampus, in voxels of the volume, and how large they are."""
 
     centres: tuple[np.ndarray, np.ndarray]
     volumes_mm3: tuple[float, float]
-    intracranial_mm3: float
 
 
 class Locator:
@@ -82,7 +79,7 @@ class Locator:
             return None
         scale = np.divide(volume.shape, size)
         fine = [(centre + 0.5) * scale - 0.5 for centre in centres]
-        return Places((fine[0], fine[1]), (sizes[left], sizes[right]), sum(sizes[1:]))
+        return Places((fine[0], fine[1]), (sizes[left], sizes[right]))
 
     @cached_property
     def _ready(self) -> nn.Module:

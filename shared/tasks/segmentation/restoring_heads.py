@@ -16,12 +16,14 @@ from shared.tasks.segmentation.grids import AFFINE, SHAPE, Box
 from shared.tasks.segmentation.heads import SIDES
 from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
 
+IS_HEAD = "is_head"  # of a sample whose classes are those of both sides
+
 
 class RestoreHeadd(MapTransform):
     """Give class ids (1, *S') on the grid that the image was read on of what `HeadInferer` gives of a head.
 
     Of C classes of a crop, those of the left but the background are 1 to C - 1, those of the right follow. Not labels
-    but probabilities are resampled, linearly. Adds "intracranial_mm3", and with `probabilities` those, (2 C - 1, *S'),
+    but probabilities are resampled, linearly. Adds `IS_HEAD`, and with `probabilities` those, (2 C - 1, *S'),
     uint16 (see `as_uint16`). What it gives of a crop is changed by the transforms `crops` instead.
     """
 
@@ -49,7 +51,7 @@ class RestoreHeadd(MapTransform):
             to_grid = np.linalg.solve(np.asarray(image.affine, dtype=float), affine)
             labels, maps = on_own_grid(found, to_grid, shape, with_maps=self.probabilities)
             out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
-            out["intracranial_mm3"] = float(found["intracranial_mm3"])
+            out[IS_HEAD] = True
             if self.probabilities:
                 out[KEY] = maps
         return out

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.errors import InputError
-from shared.files import read_grown_table, write_json
+from shared.files import write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -164,11 +163,6 @@ class SegmentationWriter(SegmentationTask):
             return None
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
-
-    @cached_property
-    def former(self) -> dict[str, Row]:
-        """The rows, by case, of the table that an earlier run left."""
-        return {row.get("case", ""): row for row in read_grown_table(self.output_dir / "summary.csv")}
 
     def stored(self, case: Case) -> ImageFile | None:
         """The label map of a case of which all results are written; else, or where it cannot be read, None."""

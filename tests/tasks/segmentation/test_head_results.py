@@ -39,9 +39,9 @@ def result(folder: Path, case: str = "head", label: np.ndarray | None = None, **
     return {"case": case, "files": {"image": image}, "network_seconds": 0.1, **tensors, **more}
 
 
-def test_a_head_has_volumes_by_side_their_asymmetry_and_what_is_within_the_skull(tmp_path: Path) -> None:
+def test_a_head_has_volumes_by_side_their_asymmetry(tmp_path: Path) -> None:
     writer = HeadWriter(tmp_path / "out", class_names=NAMES, largest_mm=70)
-    figures = writer.process(result(tmp_path, intracranial_mm3=1.5e6))
+    figures = writer.process(result(tmp_path, is_head=True))
     assert figures == {
         "left_mm3": 800.0,
         "right_mm3": 960.0,
@@ -50,7 +50,6 @@ def test_a_head_has_volumes_by_side_their_asymmetry_and_what_is_within_the_skull
         "left_posterior_mm3": 480.0,
         "right_anterior_mm3": 400.0,
         "right_posterior_mm3": 560.0,
-        "intracranial_mm3": 1.5e6,
     }  # and no warning, though it is as large as a head
     written = np.asarray(nib.Nifti1Image.from_filename(tmp_path / "out" / "head.nii.gz").dataobj)
     np.testing.assert_array_equal(written, label_map())
@@ -65,18 +64,16 @@ def test_a_crop_as_large_as_a_head_is_warned_about_as_before(tmp_path: Path) -> 
     assert "expected a crop of at most 120 mm" in figures["message"]
 
 
-def test_a_resumed_run_has_the_figures_of_the_table(tmp_path: Path) -> None:
-    results = [result(tmp_path, intracranial_mm3=1.5e6)]
+def test_a_resumed_run_has_the_figures_of_the_label_map(tmp_path: Path) -> None:
+    results = [result(tmp_path, is_head=True)]
     report_results(lambda folder: HeadWriter(folder, class_names=NAMES), results, tmp_path / "out")
     case = {"case": "head", "image": str(tmp_path / "head.nii.gz")}
     first = HeadWriter(tmp_path / "elsewhere", class_names=NAMES).process(results[0])
     assert HeadWriter(tmp_path / "out", class_names=NAMES).finished(case) == first
-    (tmp_path / "out" / "summary.csv").unlink()  # what is within the skull cannot be had from the label map
-    assert HeadWriter(tmp_path / "out", class_names=NAMES).finished(case) is None
 
 
 def test_the_picture_shows_the_middle_of_the_head(tmp_path: Path) -> None:
-    HeadWriter(tmp_path / "out", class_names=NAMES).process(result(tmp_path, intracranial_mm3=1.5e6))
+    HeadWriter(tmp_path / "out", class_names=NAMES).process(result(tmp_path, is_head=True))
     rows, columns = read_picture(tmp_path / "out" / "overlays" / "head.png").shape[:2]
     # Three panels of 400 pixels in height, of some 74 mm from bottom to top (2 voxels, and 35 mm on either side): the
     # coronal one is 120 mm wide, all of the phantom, the sagittal one 90 mm, and both are seen magnified.
@@ -91,7 +88,7 @@ def test_each_side_is_scored_and_its_parts_where_the_reference_has_them(tmp_path
     if whole:
         reference = np.array([0, 5, 5, 6, 6], np.uint8)[reference]
     scorer = HeadScorer(tmp_path / "out", class_names=NAMES, pictures=False)
-    scores = scorer.process(result(tmp_path, label=reference, intracranial_mm3=1.5e6))
+    scores = scorer.process(result(tmp_path, label=reference, is_head=True))
     assert scores["dice_left"] == pytest.approx(2 * 99 / 199)
     assert scores["dice_right"] == 1
     if whole:
@@ -105,7 +102,7 @@ def test_each_side_is_scored_and_its_parts_where_the_reference_has_them(tmp_path
 def test_heads_and_crops_are_summed_up_each_by_its_own_metrics(tmp_path: Path) -> None:
     crop = result(tmp_path, "crop", np.minimum(label_map(), 2))
     crop["pred"] = crop["pred"].clamp(max=2)
-    results = [crop, result(tmp_path, "head", label_map(), intracranial_mm3=1.5e6)]
+    results = [crop, result(tmp_path, "head", label_map(), is_head=True)]
     report_results(lambda folder: HeadScorer(folder, class_names=NAMES), results, tmp_path / "out")
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["dice_mean"]["count"] == 2

@@ -48,7 +48,7 @@ def head(size: Sequence[int] = (110, 120, 105), *, spacing: float = 1.0) -> Meta
 
 
 def inferer(locate: str = "auto", *, found: bool = True, plain: Inferer | None = None) -> tuple[HeadInferer, Knows]:
-    knows = Knows(places=Places((CENTRES[0], CENTRES[1]), (VOLUME_MM3, VOLUME_MM3), 1.4e6) if found else None)
+    knows = Knows(places=Places((CENTRES[0], CENTRES[1]), (VOLUME_MM3, VOLUME_MM3)) if found else None)
     return HeadInferer(plain or SimpleInferer(), locator=cast(Locator, knows), locate=locate), knows
 
 
@@ -61,7 +61,6 @@ def test_both_sides_of_a_head_are_found_in_its_crops() -> None:
         assert (classes[inside] > 0).all()
         assert (classes > 0).sum() == VOLUME_MM3
         assert (classes[:, -8, :] != 2).all()  # behind the middle of the crop alone
-    assert found["intracranial_mm3"].tolist() == [pytest.approx(1.4e6)]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +94,7 @@ def test_a_crop_goes_as_without_a_locator_bit_by_bit() -> None:
         (
             True,
             head() * 0 + torch.rand(105, generator=torch.Generator().manual_seed(0)),
-            "a left hippocampus whose parts",
+            "a left hippocampus that is hardly outlined",
         ),
     ],
 )

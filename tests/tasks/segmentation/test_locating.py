@@ -61,8 +61,7 @@ def test_volumes_are_in_mm3_whatever_the_voxels() -> None:
     flat = located(classes[:, :, ::2], (1.0, 1.0, 2.0))
     assert fine is not None
     assert flat is not None
-    assert fine.intracranial_mm3 == pytest.approx((classes > 0).sum(), rel=0.05)
-    assert flat.intracranial_mm3 == pytest.approx(fine.intracranial_mm3, rel=0.02)
+    assert fine.volumes_mm3[0] == pytest.approx((classes == LEFT).sum(), rel=0.1)
     assert flat.volumes_mm3 == pytest.approx(fine.volumes_mm3, rel=0.1)
 
 

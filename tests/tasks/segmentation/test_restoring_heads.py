@@ -38,7 +38,6 @@ def restored(shape: tuple[int, ...], affine: np.ndarray, **options: Any) -> Samp
     meta = {"original_affine": affine, "spatial_shape": list(shape)}
     image = MetaTensor(torch.zeros(1, 120, 130, 110), affine=torch.as_tensor(GRID), meta=meta)
     pred = {side: crop_of_two() for side in STARTS} | {f"{s}_start": torch.tensor(v) for s, v in STARTS.items()}
-    pred["intracranial_mm3"] = torch.tensor(1.5e6)
     return RestoreHeadd(keys="pred", crops=[], **options)({"image": image, "pred": pred})
 
 
@@ -79,4 +78,4 @@ def test_a_crop_is_changed_by_the_transforms_of_crops_alone() -> None:
     logits = torch.rand(3, 4, 5, 6)
     out = RestoreHeadd(keys="pred", crops=[lambda data: {**data, "pred": data["pred"] + 1}])({"pred": logits})
     assert torch.equal(out["pred"], logits + 1)
-    assert "intracranial_mm3" not in out
+    assert "is_head" not in out
