@@ -1,8 +1,8 @@
 """A bundle's ONNX file by itself: numpy, onnxruntime and readers of images; neither torch nor MONAI nor the zoo.
 
-python onnx_by_itself.py MODEL.onnx IMAGE OUTPUT writes the label map of a hippocampus (a scan of 1 mm) or of membranes (up to
-512 × 512), or the cells of a blood smear (an RGB picture of up to 1600 pixels a side) as JSON. All it knows of the
-bundle is in the file's properties.
+python onnx_by_itself.py MODEL.onnx IMAGE OUTPUT writes the label map of a hippocampus (a scan of 1 mm) or of membranes
+(up to 512 × 512), or the cells of a blood smear (an RGB picture of up to 1600 pixels a side) as JSON. All it knows of
+the bundle is in the file's properties.
 """
 
 import json

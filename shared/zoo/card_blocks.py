@@ -157,5 +157,5 @@ def _versions(name: str, metadata: Mapping[str, object]) -> str:
     version = metadata["version"]
     text = f"Version {version}, made with {names}; `configs/metadata.json` has the rest."
     if is_cut(name):
-        text += f"\nMONAI's own `download` cuts this name at `_v` when it looks for versions, so give it `--version {version}`."
+        text += f"\nMONAI's `download` looks for versions by the name up to `_v`, so give it `--version {version}`."
     return text

@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     indexing = command(
         "index",
         make_own_index,
-        "Pack all, write the index of all archives, model_zoo.json, and for MONAI models/model_info.json",
+        "Pack all bundles and write the index, model_zoo.json, of all archives",
     )
     verifying = command("verify", verify_archive, "Check an archive; without --static, also by running its code")
     page = command("gallery", make_gallery, "Write a page about the archives, HTML in one file")
