@@ -1,5 +1,6 @@
 """The report of a run over cases: a table up to date after every case, and a manifest of what was written."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -87,7 +88,18 @@ class CaseReport:
         engine.add_event_handler(Events.GET_BATCH_STARTED, self.start_case)
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: self.end_case(result_of(engine)))
         engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: bar.update())
+        engine.add_event_handler(Events.EPOCH_COMPLETED, lambda: engine.state.metrics.update(self.means()))
         engine.add_event_handler(Events.COMPLETED, bar.close)
+
+    def means(self) -> dict[str, float]:
+        """The mean of each figure over the cases done so far that have it: what `--tracking mlflow` logs.
+
+        Of several processes each has those of its own share.
+        """
+        done = [row for row in self.rows.values() if row["status"] == "ok"]
+        columns = dict.fromkeys(column for row in done for column in row)
+        numbers = {name: [row[name] for row in done if _is_number(row.get(name))] for name in columns}
+        return {name: sum(values) / len(values) for name, values in numbers.items() if values}
 
     def finish(self, network: object = None) -> None:
         """Write and print the table. Raises InputError where a case failed, so that the exit code is 1.
@@ -166,6 +178,10 @@ def kept_apart(cases: Sequence[Case], task: CaseTask, reserved: Sequence[str]) -
         taken |= {*task.targets(case["case"])}
         apart.append(case)
     return apart
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def files_of(case: Case) -> list[str]:

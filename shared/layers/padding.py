@@ -12,6 +12,7 @@ def pad_to_multiple(x: Tensor, multiple: int, *, mode: str = "replicate") -> Ten
     s + (-s % 16) would cost it minutes of algebra.
     """
     missing = [(s + multiple - 1) // multiple * multiple - s for s in x.shape[2:]]
-    if not (torch.compiler.is_exporting() or any(missing)):  # exported, it pads whatever the size
+    recorded = torch.compiler.is_exporting() or torch.jit.is_tracing()  # then it pads whatever the size
+    if not (recorded or any(missing)):
         return x
     return F.pad(x, [side for after in reversed(missing) for side in (0, after)], mode=mode)

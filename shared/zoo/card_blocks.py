@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.engine.recipe import DEVICE, Config, Part
 from shared.errors import InputError
+from shared.zoo.model_info import is_cut
 from shared.zoo.option_texts import meanings
 
 NEEDED = ("commands", "options", "versions")  # in every card; "export" where a whole network can be exported
@@ -70,7 +71,7 @@ def card_blocks(
         "commands": _commands(name, WORDS[task], _predicted(task, content["network_def"].get("spatial_dims"))),
         "options": _options(name, choices, content, meanings(task) | dict(special), special),
         "export": _export(name, list(content["onnx_forms"]), WORDS[task]),
-        "versions": _versions(metadata),
+        "versions": _versions(name, metadata),
     }
 
 
@@ -150,7 +151,11 @@ def _export(name: str, forms: list[str], words: Words) -> str:
     )
 
 
-def _versions(metadata: Mapping[str, object]) -> str:
+def _versions(name: str, metadata: Mapping[str, object]) -> str:
     made = {"MONAI": "monai_version", "PyTorch": "pytorch_version", "NumPy": "numpy_version"}
     names = ", ".join(f"{title} {metadata[key]}" for title, key in made.items())
-    return f"Version {metadata['version']}, made with {names}; `configs/metadata.json` has the rest."
+    version = metadata["version"]
+    text = f"Version {version}, made with {names}; `configs/metadata.json` has the rest."
+    if is_cut(name):
+        text += f"\nMONAI's `download` looks for versions by the name up to `_v`, so give it `--version {version}`."
+    return text

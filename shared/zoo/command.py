@@ -24,7 +24,11 @@ def parser() -> argparse.ArgumentParser:
         "download", download_bundle, "Get a bundle: resumed, checked by SHA-256, then unpacked in one step"
     )
     packing = command("pack", pack_bundles, "Pack bundles of this checkout as zips that run alone")
-    indexing = command("index", make_own_index, "Pack all bundles and write the index, model_zoo.json, of all archives")
+    indexing = command(
+        "index",
+        make_own_index,
+        "Pack all bundles and write the index, model_zoo.json, of all archives",
+    )
     verifying = command("verify", verify_archive, "Check an archive; without --static, also by running its code")
     page = command("gallery", make_gallery, "Write a page about the archives, HTML in one file")
     releasing = command("release", make_release, "Make what is published on GitHub, or on the Hugging Face hub")

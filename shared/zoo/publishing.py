@@ -10,6 +10,7 @@ from shared.files import sha256_of, visible, write_json
 from shared.places import all_bundles, checkout
 from shared.zoo.archives import writable
 from shared.zoo.index import Index, make_index
+from shared.zoo.model_info import model_info
 from shared.zoo.packing import left_out, pack, read_metadata
 
 DIST = checkout() / "dist"
@@ -32,8 +33,10 @@ def pack_bundles(arguments: argparse.Namespace) -> None:
 def make_own_index(arguments: argparse.Namespace) -> None:
     _pack(all_bundles(), arguments.dir, onnx=arguments.onnx)
     output = arguments.output.resolve()
-    index = make_index(visible(arguments.dir.resolve(), "*.zip"), output.parent, arguments.base_url)
+    archives = visible(arguments.dir.resolve(), "*.zip")
+    index = make_index(archives, output.parent, arguments.base_url)
     print(f"{write_json(output, index)}: {len(index['bundles'])} archives")
+    write_json(output.parent / "models" / "model_info.json", model_info(index, archives))
 
 
 def make_gallery(arguments: argparse.Namespace) -> None:
