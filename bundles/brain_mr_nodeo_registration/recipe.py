@@ -67,6 +67,7 @@ RECIPE = Optimisation(
             "train": "Train the warm start: a 2D VoxelMorph whose velocity preset warm begins with."
             " No label is learned from."
         },
+        called="warm_start",
         likeness=BRAIN.RECIPE.likeness | {"smoothness": 0.4},
         training_options=BRAIN.RECIPE.training_options | {"max_epochs": 16, "overlap": 0.0},
     ),

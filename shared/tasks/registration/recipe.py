@@ -70,7 +70,8 @@ class Registration:
     descriptions: by config. network: its network_def. label_suffix: what the name of a label file ends with.
     alignment, likeness: options of every config, of how a pair is put onto one grid, and of what makes it alike.
     refining, training_options: options of inference and evaluation, of training. read_size: of the images that pairs
-    are drawn from. augmentation: transforms of a pair. learning: arguments of BothWays besides the usual ones.
+    are drawn from. augmentation: transforms of a pair. learning: arguments of BothWays besides the usual ones. called:
+    what the network is in evaluation.
     """
 
     descriptions: Mapping[str, str]
@@ -84,6 +85,7 @@ class Registration:
     label_suffix: str = ""
     read_size: str = "@patch_size"
     learning: Mapping[str, str] = field(default_factory=dict)
+    called: str = "network"
 
     def configs(self) -> dict[str, Config]:
         return {"inference": self._inference(), "evaluate": self._evaluate(), **self.training_configs()}
@@ -134,7 +136,11 @@ class Registration:
             description=self.descriptions["train"],
             options={"label_suffix": self.label_suffix} | learning.begun() | options,
             networks=learning.networks(
-                self.network, common.on_device(self._dims), learner={"both_ways": both_ways}, averaged="@both_ways"
+                self.network,
+                common.on_device(self._dims, self.called),
+                called=self.called,
+                learner={"both_ways": both_ways},
+                averaged="@both_ways",
             ),
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
             preprocessing=reading_pairs(spatial_dims=self._dims),

@@ -90,7 +90,7 @@ class Segmentation:
             description=self.descriptions["train"],
             options=options | self._seen() | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(self._dims)),
-            cases={"cases": cases},
+            cases={"split": cases},
             preprocessing=self._preprocessing(["image", "label"], ["bilinear", "nearest"], [self._reading_labels()]),
             loss=self.loss,
             validate=learning.validation(
@@ -116,7 +116,7 @@ class Segmentation:
     def _training_data(self) -> Part:
         times, once = (" * @crops_per_image", {"hash_as_key": True}) if self.several_crops else ("", {})
         dataset = component(
-            "shared.engine.datasets.SeededCacheDataset", data="$@cases['training']" + times,
+            "shared.engine.datasets.SeededCacheDataset", data="$@split['training']" + times,
             transform="@train#preprocessing", seed="@seed", **once,
         )  # fmt: skip
         changed = component("Compose", transforms="$@preprocessing_transforms + @train#augmentation")

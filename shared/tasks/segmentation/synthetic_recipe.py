@@ -48,7 +48,7 @@ class SyntheticSegmentation(Segmentation):
             networks=learning.networks(
                 common.with_channels(self.network), common.on_device(self._dims), learner={"learner": learner}
             ),
-            cases={"cases": cases},
+            cases={"split": cases},
             loss=self.loss,
             validate=validate,
             train=train,
@@ -58,6 +58,6 @@ class SyntheticSegmentation(Segmentation):
         """The data set of synthetic images of a part of the label maps."""
         tables = function(self.labels_of, learned="@label_values")
         return component(
-            "shared.synthesis.dataset.SyntheticDataset", cases=f"$@cases['{part}']", labels_of=tables,
+            "shared.synthesis.dataset.SyntheticDataset", cases=f"$@split['{part}']", labels_of=tables,
             size="@patch_size", spacing="$@pixdim[0]", ranges="@ranges", seed="@seed", **options,
         )  # fmt: skip
