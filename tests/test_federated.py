@@ -23,10 +23,9 @@ QUICK = "hippocampus_mr_segmentation"  # 16 s; the others take up to a minute
 each_bundle = pytest.mark.parametrize(
     "bundle", [pytest.param(b, id=b.name, marks=[] if b.name == QUICK else [pytest.mark.slow]) for b in BUNDLES]
 )
-Weights = Mapping[str, Tensor]
 
 
-def client(bundle: Path, folder: Path, dataset_dir: Path, **options: Any) -> MonaiAlgo:
+def client(bundle: Path, folder: Path, dataset_dir: Path, **options: Any) -> Any:
     """A client that trains an epoch a round on its own data, into a folder of its own."""
     options |= {"dataset_dir": str(dataset_dir), "device": "cpu"}
     algo = MonaiAlgo(
@@ -43,7 +42,7 @@ def renamed(bundle: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("network_def", name): value for key, value in options.items()}
 
 
-def mean(answers: list[Weights]) -> dict[str, Tensor]:
+def mean(answers: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([a[name].float() for a in answers]).mean(dim=0) for name in answers[0]}
 
 
@@ -55,7 +54,7 @@ def test_two_clients_learn_together_for_three_rounds(
     data = [small_data(bundle, tmp_path / f"data_{i}", phantom_dataset, boxed_dataset) for i in range(2)]
     clients = [client(bundle, tmp_path / f"client_{i}", folder, **options) for i, folder in enumerate(data)]
     begun = clients[0].train_workflow.network_def.state_dict()
-    state: Weights = {name: value.clone() for name, value in begun.items()}
+    state = {name: value.clone() for name, value in begun.items()}
     names = list(state)  # those that model.pt has
     for _ in range(3):
         answers = []
@@ -89,5 +88,5 @@ def test_a_client_tells_the_statistics_of_its_images_without_any_image(
         "train": (3, 0), "eval": (1, 0), FlStatistics.TOTAL_DATA: (4, 0)
     }  # fmt: skip
     # The phantoms lie around 50 and, where they are bright, 100 or 200 above.
-    mean_of_all = statistics[FlStatistics.TOTAL_DATA][FlStatistics.DATA_STATS]["image_stats"]["intensity"][0]["mean"]
+    mean_of_all = statistics[FlStatistics.TOTAL_DATA][FlStatistics.DATA_STATS]["image_stats"]["intensity"]["mean"]
     assert 60 < mean_of_all < 120

@@ -26,6 +26,9 @@ PAIR = {
     "fixed": "the image that it is moved onto",
     "moving_label": "its label map, which is moved with it",
     "fixed_label": "the label map of the fixed image; with both, Dice is in `summary.csv`",
+    "points": "a CSV of points of the moving image: x, y, z in mm and space, `LPS` or `RAS`; `points.csv` says where"
+    " they come to lie",
+    "inverse": "`True` also writes `inverse.nii.gz`, the field back from the moving image's grid",
     "affine": "`centre`, `rigid` or `affine` aligns the images first; that becomes part of the field",
     "pixdim": "the spacing, in mm, at which a pair is registered; the field has the fixed image's size",
     "memory_limit": "GiB of memory; a pair that would take more is refused before anything is computed",

@@ -1,5 +1,7 @@
 """Modules around a network, whose weights have the names of the network's."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,7 +14,7 @@ class Around(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.register_buffer("count", torch.tensor(3))
         name_as_part(self, "network")
 

@@ -86,7 +86,7 @@ class Detection:
             preprocessing=transforms,
             cases=cases,
             report=report,
-            inference={"inferer": LETTERBOX, "postprocessing": SUPPRESSED},
+            inference={"inferer": LETTERBOX, "postprocessing": compose(SUPPRESSED)},
         )
 
     def _train(self) -> Config:
