@@ -45,6 +45,8 @@ ONE_TASK = {
     "segmentation": {
         "probabilities": "`True` also writes how likely each class is: `<case>_probabilities.nii.gz` (x, y, z, class;"
         " 16 bits that the header scales to 0 to 1), or of a raster image `<case>_probabilities.tif` (a page a class)",
+        "uncertainty": "`True` also writes how unsure the network is of each voxel, `<case>_uncertainty` as above: the"
+        " entropy of the probabilities, from 0 to 1; of several flips, that of their mean",
         "roi_size": "the size, in voxels, of the tiles in which larger images are run",
         "overlap": "the fraction by which tiles overlap",
         "pixdim": "the spacing, in mm, at which images are run; results are on the image's own grid",

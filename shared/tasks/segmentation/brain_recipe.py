@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.engine.recipe import Part, component, compose
-from shared.tasks.segmentation.recipe import TILES
+from shared.tasks.segmentation.recipe import FORMS, TILES
 from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
 
 
@@ -24,7 +24,7 @@ class BrainSegmentation(SyntheticSegmentation):
 
     def _writer(self) -> Part:
         options = {"brain_mask": "@brain_mask", "lowest_quality": "@lowest_quality"}
-        return self._brains("Writer", probabilities="@probabilities", **options)
+        return self._brains("Writer", **FORMS, **options)
 
     def _scorer(self) -> Part:
         return self._brains("Scorer", only_in_reference=True)
@@ -37,7 +37,7 @@ class BrainSegmentation(SyntheticSegmentation):
         return [component("shared.tasks.segmentation.grids.UprightGridd", keys=keys, pixdim="@pixdim")]
 
     def _inferring(self, *, probabilities: bool) -> Part:
-        kept = {"probabilities": "@probabilities"} if probabilities else {}
+        kept = FORMS if probabilities else {}
         restored = component(
             "shared.tasks.segmentation.restoring.RestoreLabelsd", keys="pred", largest_part="@largest_part",
             scattered=list(self.scattered), **kept,

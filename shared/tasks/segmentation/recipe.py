@@ -10,6 +10,8 @@ from shared.engine.recipe import Config, Part, component, compose, function
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
 
+FORMS = {"probabilities": "@probabilities", "uncertainty": "@uncertainty"}  # what inference may write besides
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation:
@@ -104,13 +106,14 @@ class Segmentation:
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
         restored = [back] if self._dims == 3 else []
-        kept = component(
-            "shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred", enabled="@probabilities"
-        )
+        unsure = component("shared.tasks.segmentation.uncertainty.KeepUncertaintyd", keys="pred")
+        likely = component("shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred")
+        written = [likely | {"enabled": "@probabilities"}, unsure | {"enabled": "@uncertainty"}]
+        kept = written if probabilities else [unsure | {"confidence": True}]
         discrete = component("AsDiscreted", keys="pred", argmax=True)
         return {
             "inferer": component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES),
-            "postprocessing": compose(*restored, *self.shift, *([kept] if probabilities else []), discrete),
+            "postprocessing": compose(*restored, *self.shift, *kept, discrete),
         }
 
     def _training_data(self) -> Part:
@@ -139,7 +142,7 @@ class Segmentation:
     def _on_grid(self, keys: str | list[str], modes: str | list[str]) -> list[Part]:
         """The transforms of volumes onto the grid that the network sees."""
         upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
-        return [upright, component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)]
+        return [upright, component("shared.images.spacing.OwnSpacingd", keys=keys, pixdim="@pixdim", mode=modes)]
 
     def _reading_labels(self) -> Part:
         values = {"values": "@label_values"} if self.label_values else {}
@@ -148,7 +151,7 @@ class Segmentation:
         )
 
     def _writer(self) -> Part:
-        return self._task("Writer", probabilities="@probabilities", **self.doubted)
+        return self._task("Writer", **FORMS, **self.doubted)
 
     def _scorer(self) -> Part:
         return self._task("Scorer")
@@ -165,7 +168,7 @@ class Segmentation:
 
     def _written(self) -> Part:
         """Options of what inference writes."""
-        return {"class_names": list(self.class_names), "resume": False} | common.DRAWING | {"probabilities": False}
+        return {"class_names": list(self.class_names), "resume": False} | common.DRAWING | dict.fromkeys(FORMS, False)
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid

@@ -22,6 +22,8 @@ from shared.images.reading import read_image
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
 from shared.tasks.segmentation.probabilities import KEY, names_of, write_probabilities
+from shared.tasks.segmentation.uncertainty import CONFIDENCE, calibration_error
+from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Segmented:
     """A segmented image: class ids `labels`, (*S), uint8, on the image's own grid.
 
     include_background: whether the first class is reported, too.
-    probabilities: (C, *S), uint16, of which 65535 is 1; or None.
+    probabilities: (C, *S), uint16, of which 65535 is 1; or None. uncertainty: (*S), so too; see `KeepUncertaintyd`.
     """
 
     case: str
@@ -38,6 +40,7 @@ class Segmented:
     class_names: Sequence[str]
     include_background: bool = False
     probabilities: np.ndarray | None = None
+    uncertainty: np.ndarray | None = None
 
     @property
     def ids(self) -> np.ndarray:
@@ -73,7 +76,7 @@ class Segmented:
         )
 
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
-        """Write the label map, probabilities where there are any, and with `pictures` the overlay.
+        """Write the label map, probabilities and uncertainty where there are any, and with `pictures` the overlay.
 
         They are named after the case.
         """
@@ -81,6 +84,8 @@ class Segmented:
             self.draw(overlay_path(folder, self.case), title=self.case)
         if self.probabilities is not None:
             write_probabilities(folder, self.case, self.image, self.probabilities)
+        if self.uncertainty is not None:
+            write_probabilities(folder, self.case, self.image, self.uncertainty, kind=UNCERTAINTY)
         ending = ".png" if self.image.is_raster else ".nii.gz"
         self.image.write_labels(Path(folder) / f"{self.case}{ending}", self.ids)
 
@@ -116,14 +121,15 @@ class SegmentationTask:
         labels = result["pred"][0].cpu().numpy().astype(np.uint8)
         image = result["files"]["image"]
         return Segmented(
-            result["case"], image, labels, self.class_names, self.include_background, result.get(KEY)
+            result["case"], image, labels, self.class_names, self.include_background, result.get(KEY),
+            result.get(UNCERTAINTY),
         )  # fmt: skip
 
 
 class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
-    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them.
+    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities, uncertainty: whether results hold them.
     """
 
     summaries = ()
@@ -134,11 +140,12 @@ class SegmentationWriter(SegmentationTask):
         *,
         largest_mm: float | None = None,
         probabilities: bool = False,
+        uncertainty: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(output_dir, **options)
         self.largest_mm = largest_mm
-        self.probabilities = probabilities
+        self.maps = [kind for kind, is_written in ((KEY, probabilities), (UNCERTAINTY, uncertainty)) if is_written]
 
     def targets(self, case: str) -> list[str]:
         return [target for either in self._files(case) for target in either]
@@ -170,7 +177,7 @@ class SegmentationWriter(SegmentationTask):
     def _files(self, case: str) -> list[list[str]]:
         """The files of a case, the label map first: what each may be called, of a volume or of a raster image."""
         more = [[f"overlays/{case}.png"]] if self.pictures else []
-        return [[f"{case}.nii.gz", f"{case}.png"], *([names_of(case)] if self.probabilities else []), *more]
+        return [[f"{case}.nii.gz", f"{case}.png"], *(names_of(case, kind) for kind in self.maps), *more]
 
     def conclude(self, rows: Sequence[Row]) -> None:
         """Nothing concerns all cases but the table."""
@@ -189,8 +196,10 @@ class SegmentationScorer(SegmentationTask):
     """Score each case's label map against its reference, and sum up over the cases.
 
     A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
-    `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and overlays of the `worst`
-    cases, the pictures only with `pictures`. only_in_reference: see `segmentation_scores`.
+    `include_background` alone. Where it holds "confidence" (see `KeepUncertaintyd`), "ece" is how far that is from
+    accuracy, over the voxels that are of a class in either map, background apart. Writes metrics.json (statistics of
+    each metric), scores.png, and overlays of the `worst` cases, the pictures only with `pictures`. only_in_reference:
+    see `segmentation_scores`.
     """
 
     def __init__(
@@ -215,17 +224,22 @@ class SegmentationScorer(SegmentationTask):
             spacing=spacing, unit="px" if segmented.image.is_raster else "mm",
             include_background=self.include_background, only_in_reference=self.only_in_reference,
         )  # fmt: skip
+        if CONFIDENCE in result:
+            counted = (segmented.labels > 0) | (reference > 0) | self.include_background
+            is_right = (segmented.labels == reference)[counted]
+            scores["ece"] = round(calibration_error(result[CONFIDENCE][counted], is_right), 4)
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
         self.kept = dict(self._worst())
         return scores
 
     def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]
-        metrics = [key for row in done[:1] for key in row if key.startswith(("dice", "jaccard", "hd95"))]
+        metrics = [key for row in done[:1] for key in row if key.startswith(("dice", "jaccard", "hd95", "ece"))]
         summary = {metric: summarise([row[metric] for row in done]) for metric in metrics}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
         if done and self.pictures:
-            draw_scores(self.output_dir / "scores.png", {metric: [row[metric] for row in done] for metric in metrics})
+            drawn = [metric for metric in metrics if metric != "ece"]
+            draw_scores(self.output_dir / "scores.png", {metric: [row[metric] for row in done] for metric in drawn})
             self._draw_worst()
         print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
 
