@@ -18,6 +18,12 @@ ONE_IMAGE = sorted(
     path for path in (ROOT / "bundles").iterdir() if path.is_dir() and not path.name.endswith("_registration")
 )
 each_bundle = pytest.mark.parametrize("bundle", ONE_IMAGE, ids=[bundle.name for bundle in ONE_IMAGE])
+# Of several outputs, as the nuclei's ids and scores, the operator hands on the first name alone.
+ONE_OUTPUT = [bundle for bundle in ONE_IMAGE if not bundle.name.endswith("_instance_segmentation")]
+
+
+def first_image(folder: Path) -> Path:
+    return next(path for path in sorted(folder.rglob("*1.*")) if path.suffix != ".xml" and "abels" not in str(path))
 
 
 class Ports:
@@ -35,7 +41,7 @@ class Ports:
 
 
 @pytest.mark.client
-@each_bundle
+@pytest.mark.parametrize("bundle", ONE_OUTPUT, ids=[bundle.name for bundle in ONE_OUTPUT])
 def test_deploys_operator_gives_what_the_bundle_gives(
     bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path], boxed_dataset: Callable[..., Path]
 ) -> None:
@@ -44,9 +50,7 @@ def test_deploys_operator_gives_what_the_bundle_gives(
     )
     core = pytest.importorskip("monai.deploy.core")
     data = small_data(bundle, tmp_path / "data", phantom_dataset, boxed_dataset, count=2)
-    image = read_image(
-        next(path for path in sorted(data.rglob("*1.*")) if path.suffix != ".xml" and "abels" not in str(path))
-    )
+    image = read_image(first_image(data))
     mapping = [operators.IOMapping(name, core.Image, core.IOType.IN_MEMORY) for name in ("image", "pred")]
     operator = operators.MonaiBundleInferenceOperator(
         core.Fragment(), app_context=core.AppContext({}), input_mapping=mapping[:1], output_mapping=mapping[1:],
@@ -61,8 +65,6 @@ def test_deploys_operator_gives_what_the_bundle_gives(
     expected = open_bundle(bundle, device="cpu").predict(image)
     if bundle.name.endswith("_detection"):
         assert np.allclose(result[:, :4], [[*b] for b in np.asarray(expected.boxes)[:, [1, 0, 3, 2]]])
-    elif bundle.name.endswith("_instance_segmentation"):
-        assert np.array_equal(np.asarray(result).squeeze(), expected.ids)
     else:
         labels = result.asnumpy()
         labels = labels.swapaxes(0, 2) if labels.ndim == 3 else labels
@@ -74,7 +76,7 @@ def test_the_parts_take_an_image_in_memory_as_they_take_its_file(
     bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path], boxed_dataset: Callable[..., Path]
 ) -> None:
     data = small_data(bundle, tmp_path / "data", phantom_dataset, boxed_dataset, count=2)
-    path = next(path for path in sorted(data.rglob("*1.*")) if path.suffix != ".xml" and "abels" not in str(path))
+    path = first_image(data)
     file = read_image(path)
     preprocessing = open_bundle(bundle, device="cpu").part("preprocessing")
     of_file = preprocessing({"image": str(path)})["image"]
