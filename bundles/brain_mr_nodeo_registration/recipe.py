@@ -8,7 +8,7 @@ from shared.tasks.registration.optimisation_recipe import Optimisation
 from shared.zoo.configs import load_recipe
 
 BRAIN = load_recipe(Path(__file__).parents[1] / "brain_mr_voxelmorph_registration" / "recipe.py")
-LEVEL = "level: image, velocity stride, window, steps, rate"
+# Of each level: image and velocity stride, window, steps, rate.
 FINE = [[1, 2, 15, 8, 0.5], [1, 1, 15, 8, 0.5]]
 IN_2D = [[2, 8, 9, 20, 0.5], [2, 4, 9, 20, 0.3], [2, 2, 9, 15, 0.3], *FINE]
 IN_3D = [[4, 8, 5, 30, 0.5], [2, 4, 7, 20, 0.3], [2, 2, 7, 20, 0.3]]
@@ -17,14 +17,9 @@ IN_3D = [[4, 8, 5, 30, 0.5], [2, 4, 7, 20, 0.3], [2, 2, 7, 20, 0.3]]
 def coarse_to_fine(levels: dict[str, list], *, squarings: int, **options: str) -> Part:
     return component(
         "shared.tasks.registration.optimising.CoarseToFine",
-        _desc_=LEVEL,
         levels=levels,
         smoothness=0.4,
-        folds=0.0,
-        magnitude=0.0,
         squarings=squarings,
-        patience=10,
-        tolerance=0.0001,
         **options,
     )
 
@@ -50,15 +45,10 @@ RECIPE = Optimisation(
             window=21,
             smoothing="average",
             smoothing_width=15,
-            smoothing_passes=1,
             solver="euler",
-            steps_of_flow=1,
-            adjoint=False,
             field_stride=1,
             steps=300,
             learning_rate=0.005,
-            seed=0,
-            network={"filters": 32, "levels": 5, "bottleneck": 16, "stride": 4},
         ),
     },
     training=replace(
@@ -67,6 +57,7 @@ RECIPE = Optimisation(
             "train": "Train the warm start: a 2D VoxelMorph whose velocity preset warm begins with."
             " No label is learned from."
         },
+        called="warm_start",
         likeness=BRAIN.RECIPE.likeness | {"smoothness": 0.4},
         training_options=BRAIN.RECIPE.training_options | {"max_epochs": 16, "overlap": 0.0},
     ),

@@ -81,10 +81,10 @@ def with_channels(network: Part) -> Part:
     return network | {"in_channels": "@channels", "out_channels": "$len(@class_names)"}
 
 
-def on_device(spatial_dims: int) -> str:
+def on_device(spatial_dims: int, called: str = "network") -> str:
     """The network on its device, in the memory format in which convolutions are fastest."""
     layout = {2: "channels_last", 3: "channels_last_3d"}[spatial_dims]
-    return f"$@network_def.to(@device, memory_format=torch.{layout})"
+    return f"$@{called}_def.to(@device, memory_format=torch.{layout})"
 
 
 def in_runtime(network: str, onnx_forms: Part) -> Part:

@@ -1,7 +1,7 @@
 """What surrounds a training step: reproducible epochs, checkpoints that resume exactly, and the record of the run."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,8 +9,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.data import Dataset
 from monai.engines import Evaluator
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -46,29 +45,6 @@ class EpochSeed:
         torch.manual_seed(self.seed + engine.state.epoch)
         if isinstance(self.dataset, FollowsEpochs):
             self.dataset.set_epoch(engine.state.epoch)
-
-
-class WeightAverage:
-    """Take `network` into its running average after every step."""
-
-    def __init__(self, average: AveragedModel, network: nn.Module) -> None:
-        self.average = average
-        self.network = network
-
-    def attach(self, engine: Engine) -> None:
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda: self.average.update_parameters(self.network))
-
-
-def warmed_up_average(momentum: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The `avg_fn` of an AveragedModel: an exponential moving average that soon forgets how it began.
-
-    Step n weighs 10 / (10 + n), until that falls below `momentum`.
-    """
-
-    def average(averaged: Tensor, current: Tensor, steps: Tensor) -> Tensor:
-        return averaged + (current - averaged) * (10 / (10 + steps)).clamp(min=momentum)
-
-    return average
 
 
 class TrainingRecord:
@@ -116,7 +92,7 @@ class TrainingRecord:
     def start(self, engine: Any) -> None:
         outputs, targets = Outputs(self.output_dir), [self.output_dir / name for name in FILES]
         in_first_process(lambda: outputs.claim(targets))
-        if self.last.exists():
+        if self.last.exists() and not self.history:  # else it is this run's own, of a round before
             self._continue(engine)
         if is_first_process():
             write_json(self.output_dir / "config.json", resolved_config())

@@ -19,24 +19,31 @@ def computing(*, compiled: bool = True) -> Part:
 
 
 def networks(
-    network_def: Part, on_device: str, *, learner: Part | None = None, averaged: str = "@initial_network",
+    network_def: Part,
+    on_device: str,
+    *,
+    called: str = "network",
+    learner: Part | None = None,
+    averaged: str = "@initial_network",
     pretrained: str = MODEL,
-) -> Part:  # fmt: skip
+) -> Part:
     """The entries of a network that learns: as it begins, what is learned with (`learner`), and its running average.
 
+    called: what it is in evaluation, whose entries may stand beside these. on_device: see `recipe.on_device`.
     pretrained: the file of the bundle's own weights.
     """
     initial = component(
-        "shared.engine.weights.initial_weights", network="@network", finetune_from="@finetune_from",
+        "shared.engine.weights.initial_weights", network=f"@{called}", finetune_from="@finetune_from",
         pretrained=pretrained,
     )  # fmt: skip
     average = component(
-        "torch.optim.swa_utils.AveragedModel",
+        "shared.engine.averaging.RunningAverage",
         model=averaged,
-        avg_fn=component("shared.engine.training.warmed_up_average", momentum="@ema_momentum"),
+        avg_fn=component("shared.engine.averaging.warmed_up_average", momentum="@ema_momentum"),
         use_buffers=True,
     )
-    made = with_start({"network_def": network_def}) | {"network": on_device, "initial_network": initial}
+    other_name = {} if called == "network" else {f"{called}_def": "@network_def"}
+    made = with_start({"network_def": network_def}) | other_name | {called: on_device, "initial_network": initial}
     return made | (learner or {}) | {"average": average}
 
 
@@ -78,7 +85,7 @@ def training_loop(
     handlers = [
         component("shared.engine.training.EpochSeed", seed="@seed", dataset="@train#dataset"),
         component("LrScheduleHandler", lr_scheduler="@train#lr_scheduler", print_lr=False, epoch_level=False),
-        component("shared.engine.training.WeightAverage", average="@average", network=averaged),
+        component("shared.engine.averaging.WeightAverage", average="@average", network=averaged),
         component("ValidationHandler", validator="@validate#evaluator", interval="@val_interval"),
         component(
             "shared.engine.training.TrainingRecord",
@@ -96,7 +103,7 @@ def training_loop(
 
 def validation(
     *,
-    data: str = "$@cases['validation']",
+    data: str = "$@split['validation']",
     dataset: Part | None = None,
     collate_fn: Part | None = None,
     inferer: Part,

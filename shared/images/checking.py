@@ -8,17 +8,21 @@ import numpy as np
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from torch import Tensor
 
 from shared.errors import InputError
 from shared.images.accepting import accepted, check_values, matched_channels
 from shared.images.file import ImageFile
+from shared.images.in_memory import image_in_memory
 from shared.images.reading import read_image
 from shared.images.snapping import is_lossy, snapped
 from shared.samples import Sample
 
 
 class ReadCased(MapTransform):
-    """Make of the images that `keys` hold, by path or as an `ImageFile`, MetaTensors (C, *S), float32.
+    """Make of the images that `keys` hold MetaTensors (C, *S), float32.
+
+    They are paths, an `ImageFile` each, or in memory as other programs hand them over (see `image_in_memory`).
 
     Images must have `spatial_dims` dimensions, be finite and not constant, and have `channels` channels, for which
     raster images are converted between gray and colour. channel: which channels are taken of the file's (see
@@ -49,7 +53,7 @@ class ReadCased(MapTransform):
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            file = out[key] if isinstance(out[key], ImageFile) else read_image(out[key], in_bytes=self.in_bytes)
+            file = self._file(out[key])
             values = accepted(
                 file, spatial_dims=self.spatial_dims, channels=self.channels, channel=self.channel, pixdim=self.pixdim
             )
@@ -58,6 +62,11 @@ class ReadCased(MapTransform):
             if "files" in out:
                 out["files"] = {**out["files"], key: file.with_channels(self.channel)}
         return out
+
+    def _file(self, image: str | Path | ImageFile | np.ndarray | Tensor) -> ImageFile:
+        if isinstance(image, np.ndarray | Tensor):
+            return image_in_memory(image, spatial_dims=self.spatial_dims)
+        return image if isinstance(image, ImageFile) else read_image(image, in_bytes=self.in_bytes)
 
 
 class ReadLabeld(MapTransform):

@@ -10,6 +10,7 @@ from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
 
 from shared.layers.csp import ConvNormAct, CrossStage, PyramidPooling
+from shared.layers.naming import name_as_part
 from shared.layers.padding import pad_to_multiple
 
 STRIDES = (8, 16, 32)  # of the three maps, in pixels
@@ -113,6 +114,7 @@ class YoloHeads(nn.Module):
     def __init__(self, yolo: Yolo) -> None:
         super().__init__()
         self.yolo = yolo
+        name_as_part(self, "yolo")
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         found = self.yolo.heads(image)

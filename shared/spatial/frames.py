@@ -34,8 +34,8 @@ def between(fixed: ImageFile, moving: ImageFile) -> np.ndarray:
     """
     if fixed.is_raster or moving.is_raster or not (_is_flat(fixed) and _is_flat(moving)):
         return np.eye(len(_seen_axes(fixed)) + 1)
-    to_patient, from_patient = _to_patient(fixed), _to_patient(moving)
-    u, shares, v = np.linalg.svd(from_patient[:3, :2].T @ to_patient[:3, :2])
+    of_fixed, of_moving = to_patient(fixed), to_patient(moving)
+    u, shares, v = np.linalg.svd(of_moving[:3, :2].T @ of_fixed[:3, :2])
     if shares.min() < np.cos(np.radians(LARGEST_TILT)):
         raise InputError(
             moving.path, expected=f"a slice in a plane near that of {fixed.path}",
@@ -47,8 +47,8 @@ def between(fixed: ImageFile, moving: ImageFile) -> np.ndarray:
     centre = origin + direction @ (half * _spacing(fixed))
     matrix = np.eye(3)
     matrix[:2, :2] = u @ v
-    place = to_patient[:3, :2] @ centre + to_patient[:3, 2] - from_patient[:3, 2]
-    matrix[:2, 2] = from_patient[:3, :2].T @ place - matrix[:2, :2] @ centre
+    place = of_fixed[:3, :2] @ centre + of_fixed[:3, 2] - of_moving[:3, 2]
+    matrix[:2, 2] = of_moving[:3, :2].T @ place - matrix[:2, :2] @ centre
     return np.eye(3) if np.allclose(matrix, np.eye(3), rtol=0, atol=SAME) else matrix
 
 
@@ -76,7 +76,7 @@ def _directions(file: ImageFile) -> np.ndarray:
     return (RAS_TO_LPS @ file.affine)[:3, _seen_axes(file)] / _spacing(file)
 
 
-def _to_patient(file: ImageFile) -> np.ndarray:
+def to_patient(file: ImageFile) -> np.ndarray:
     """(3, 3): what leads from a point (x, y, 1) of a slice as ITK has it to the patient, LPS."""
     origin, direction = flat_grid(file)
     turn = _directions(file) @ np.linalg.inv(direction)

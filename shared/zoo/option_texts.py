@@ -26,6 +26,9 @@ PAIR = {
     "fixed": "the image that it is moved onto",
     "moving_label": "its label map, which is moved with it",
     "fixed_label": "the label map of the fixed image; with both, Dice is in `summary.csv`",
+    "points": "a CSV of points of the moving image: x, y, z in mm and space, `LPS` or `RAS`; `points.csv` says where"
+    " they come to lie",
+    "inverse": "`True` also writes `inverse.nii.gz`, the field back from the moving image's grid",
     "affine": "`centre`, `rigid` or `affine` aligns the images first; that becomes part of the field",
     "pixdim": "the spacing, in mm, at which a pair is registered; the field has the fixed image's size",
     "memory_limit": "GiB of memory; a pair that would take more is refused before anything is computed",
@@ -42,6 +45,8 @@ ONE_TASK = {
     "segmentation": {
         "probabilities": "`True` also writes how likely each class is: `<case>_probabilities.nii.gz` (x, y, z, class;"
         " 16 bits that the header scales to 0 to 1), or of a raster image `<case>_probabilities.tif` (a page a class)",
+        "uncertainty": "`True` also writes how unsure the network is of each voxel, `<case>_uncertainty` as above: the"
+        " entropy of the probabilities, from 0 to 1; of several flips, that of their mean",
         "dicom_seg": "`True` also writes `<case>_seg.dcm` of a DICOM series, a DICOM SEG that viewers show over it"
         " (`pip install 'monai-bundle-zoo[dicomseg]'`)",
         "roi_size": "the size, in voxels, of the tiles in which larger images are run",

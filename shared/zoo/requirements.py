@@ -1,7 +1,6 @@
 """What an archive requires: the run-time dependencies of pyproject.toml, at the versions of constraints.txt."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ def pinned(root: Path) -> dict[str, str]:
 
     Raises InputError where one of the two files cannot be read, or constraints.txt lacks a dependency.
     """
+    import tomllib  # of Python 3.11, which a checkout needs and an archive does not
+
     project, constraints = root / "pyproject.toml", root / "constraints.txt"
     try:
         dependencies = tomllib.loads(read_text(project))["project"]["dependencies"]

@@ -13,8 +13,9 @@ from monai.transforms import Compose
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from shared.engine.averaging import warmed_up_average
 from shared.engine.datasets import SeededCacheDataset
-from shared.engine.training import EpochSeed, TrainingRecord, warmed_up_average
+from shared.engine.training import EpochSeed, TrainingRecord
 from shared.errors import input_error_behind
 from shared.files import read_table
 

@@ -86,7 +86,7 @@ class Detection:
             preprocessing=transforms,
             cases=cases,
             report=report,
-            inference={"inferer": LETTERBOX, "postprocessing": SUPPRESSED},
+            inference={"inferer": LETTERBOX, "postprocessing": compose(SUPPRESSED)},
         )
 
     def _train(self) -> Config:
@@ -102,7 +102,7 @@ class Detection:
             description=self.descriptions["train"],
             options=options | self.training_options | self.finding | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(2), learner=heads),
-            cases={"cases": cases},
+            cases={"split": cases},
             preprocessing=[READ, CLIPPED, SCALED],
             loss=component("shared.tasks.detection.losses.DetectionLoss", **self.loss),
             validate=learning.validation(
@@ -124,7 +124,7 @@ class Detection:
         resized = component("Compose", transforms="$@preprocessing_transforms + [@train#resizing]")
         return {
             "resizing": component("shared.tasks.detection.mosaic.ResizeLongestd", keys="image", length="@input_size"),
-            "images": learning.cached("$@cases['training']", resized),
+            "images": learning.cached("$@split['training']", resized),
             "preprocessing": compose(*self.augmentation),
             "dataset": mosaics,
             "dataloader": learning.train_loader(collate_fn=COLLATED),

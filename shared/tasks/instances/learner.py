@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from shared.detection.coding import clip_boxes, decode_boxes
 from shared.detection.regions import match_anchors, sample_regions
 from shared.detection.roi_align import crop_masks
+from shared.layers.naming import name_as_part
 from shared.nets.mask_rcnn import MaskRCNN, masks_of
 from shared.tasks.instances.losses import box_loss, class_loss, mask_loss, region_loss
 
@@ -30,6 +31,7 @@ class MaskRCNNLearner(nn.Module):
         self.network = network
         self.positives = positives
         self.negatives = negatives
+        name_as_part(self, "network")
         self.matcher = ATSSMatcher(candidates, center_in_gt=True)
 
     def forward(self, image: Tensor, truth: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -99,7 +99,7 @@ class Instances:
             networks=learning.networks(
                 common.with_channels(self.network), common.on_device(2), learner={"learner": learner}
             ),
-            cases={"cases": cases},
+            cases={"split": cases},
             preprocessing=[READ, READ_INSTANCES, self._scaled()],
             loss=function("shared.tasks.instances.losses.total_loss"),
             validate=learning.validation(
@@ -120,7 +120,7 @@ class Instances:
         dataset = component(
             "shared.engine.datasets.SeededCacheDataset",
             data=component(
-                "shared.tasks.instances.patches.patches_of", cases="$@cases['training']", each="@crops_per_image",
+                "shared.tasks.instances.patches.patches_of", cases="$@split['training']", each="@crops_per_image",
                 instances="@instances_per_crop",
             ),
             transform="@train#preprocessing",

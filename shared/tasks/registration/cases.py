@@ -9,6 +9,7 @@ from shared.images.cases import Case
 from shared.images.reading import without_ending
 
 IMAGES, LABELS = ("moving", "fixed"), ("moving_label", "fixed_label")
+MORE = (*LABELS, "points")
 PAIRS_FILE = "pairs.csv"
 
 
@@ -19,15 +20,17 @@ def find_pairs(
     fixed: str | None = None,
     moving_label: str | None = None,
     fixed_label: str | None = None,
+    points: str | None = None,
 ) -> list[Case]:
     """The pairs that pairs.csv in `dataset_dir` lists, or the one that `moving` and `fixed` name.
 
-    Each is {"case": its id, "moving": path, "fixed": path} and, for labelled images, "moving_label" and "fixed_label".
-    Paths in the table are relative to it; its columns are moving, fixed and optionally id, moving_label, fixed_label.
+    Each is {"case": its id, "moving": path, "fixed": path} and, where there are any, "moving_label", "fixed_label" and
+    "points", of the moving image. Paths in the table are relative to it; its columns are moving, fixed and optionally
+    id, moving_label, fixed_label, points.
     An id defaults to `<moving>_to_<fixed>`. Raises InputError for a missing table or column, half a pair, or an id
     that is repeated or is no name of a folder.
     """
-    paths = dict(zip(IMAGES + LABELS, (moving, fixed, moving_label, fixed_label)))
+    paths = dict(zip(IMAGES + MORE, (moving, fixed, moving_label, fixed_label, points)))
     if moving or fixed:
         pair = {key: str(path) for key, path in paths.items() if path}
         return [_checked(pair, "--moving and --fixed")]
@@ -58,7 +61,7 @@ def _pairs_of(table: Path, rows: list[dict[str, str]]) -> Iterator[Case]:
             fix=f"add {' and '.join(missing)}",
         )  # fmt: skip
     for number, row in enumerate(rows, start=2):  # as a spreadsheet numbers them
-        pair = {key: str(table.parent / row[key].strip()) for key in IMAGES + LABELS if (row.get(key) or "").strip()}
+        pair = {key: str(table.parent / row[key].strip()) for key in IMAGES + MORE if (row.get(key) or "").strip()}
         yield _checked(pair, f"{table}, line {number}", (row.get("id") or "").strip())
 
 

@@ -10,6 +10,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
 from shared.errors import InputError
+from shared.layers.naming import name_as_part
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.jacobian import jacobian_determinant
 from shared.spatial.warping import warp
@@ -34,6 +35,7 @@ class BothWays(nn.Module):
         if learn not in parts:
             raise InputError("--learn", expected=f"one of {', '.join(parts)}", got=repr(learn), fix="choose one")
         self.network = network
+        name_as_part(self, "network")
         self.stride = stride
         self.learn = learn
         self.signs = {"there": 1, "back": -1} if back else {"there": 1}

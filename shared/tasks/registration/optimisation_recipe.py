@@ -14,6 +14,7 @@ from shared.tasks.registration.recipe import (
     SCORING,
     SELECTED_PAIRS,
     WRITING,
+    WRITTEN,
     Registration,
     reading_pairs,
     split_with_labels,
@@ -53,7 +54,7 @@ class Optimisation:
         )
         return self._over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | MEMORY | {"runtime": "torch"},
+            options=PAIR | WRITTEN | self._registering() | MEMORY | {"runtime": "torch"},
             places=common.paths("outputs", weights=common.MODEL),
             network=self._methods() | {"onnx_forms": forms, "network": network},
             preprocessing=reading_pairs(memory_limit="@memory_limit"),

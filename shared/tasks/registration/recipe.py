@@ -8,7 +8,13 @@ from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 
-PAIR = {"moving": None, "fixed": None, "moving_label": None, "fixed_label": None}  # options of a single pair
+PAIR = {
+    "moving": None,
+    "fixed": None,
+    "moving_label": None,
+    "fixed_label": None,
+    "points": None,
+}  # options of a single pair
 FOUND_PAIRS = component(
     "shared.tasks.registration.cases.find_pairs", dataset_dir="@dataset_dir", **{key: f"@{key}" for key in PAIR}
 )
@@ -18,10 +24,16 @@ SCALED = component(
     "ScaleIntensityRangePercentilesd", keys="image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True,
     channel_wise=True,
 )  # fmt: skip
+WRITTEN = {"resume": False} | common.DRAWING | {"inverse": False}  # options of what inference writes
 MEMORY = {"memory_limit": 6.0}  # option of inference, in GiB
-ON_CPU = compose(component("EnsureTyped", keys="pred", device="cpu", track_meta=False))
+ON_CPU = compose(component("ToDeviced", keys="pred", device="cpu"))
 WRITING = common.writing(
-    component("shared.tasks.registration.results.RegistrationWriter", output_dir="@output_dir", pictures="@pictures")
+    component(
+        "shared.tasks.registration.results.RegistrationWriter",
+        output_dir="@output_dir",
+        pictures="@pictures",
+        inverse="@inverse",
+    )
 )
 SCORING = common.scoring(
     component(
@@ -70,7 +82,8 @@ class Registration:
     descriptions: by config. network: its network_def. label_suffix: what the name of a label file ends with.
     alignment, likeness: options of every config, of how a pair is put onto one grid, and of what makes it alike.
     refining, training_options: options of inference and evaluation, of training. read_size: of the images that pairs
-    are drawn from. augmentation: transforms of a pair. learning: arguments of BothWays besides the usual ones.
+    are drawn from. augmentation: transforms of a pair. learning: arguments of BothWays besides the usual ones. called:
+    what the network is in evaluation.
     """
 
     descriptions: Mapping[str, str]
@@ -84,6 +97,7 @@ class Registration:
     label_suffix: str = ""
     read_size: str = "@patch_size"
     learning: Mapping[str, str] = field(default_factory=dict)
+    called: str = "network"
 
     def configs(self) -> dict[str, Config]:
         return {"inference": self._inference(), "evaluate": self._evaluate(), **self.training_configs()}
@@ -99,7 +113,7 @@ class Registration:
         }
         return common.over_cases(
             description=self.descriptions["inference"],
-            options=PAIR | {"resume": False} | common.DRAWING | self._registering() | MEMORY | common.RUNTIME,
+            options=PAIR | WRITTEN | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
             preprocessing=reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit"),
@@ -134,7 +148,11 @@ class Registration:
             description=self.descriptions["train"],
             options={"label_suffix": self.label_suffix} | learning.begun() | options,
             networks=learning.networks(
-                self.network, common.on_device(self._dims), learner={"both_ways": both_ways}, averaged="@both_ways"
+                self.network,
+                common.on_device(self._dims, self.called),
+                called=self.called,
+                learner={"both_ways": both_ways},
+                averaged="@both_ways",
             ),
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
             preprocessing=reading_pairs(spatial_dims=self._dims),

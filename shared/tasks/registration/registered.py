@@ -13,6 +13,7 @@ from shared.engine.outcomes import Figures
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.spatial.frames import between
+from shared.spatial.inverting import inverse_field
 from shared.spatial.itk import (
     after_affine,
     displacement_from_itk,
@@ -26,6 +27,7 @@ from shared.spatial.jacobian import determinant_by_slabs
 from shared.tasks.registration.ids import as_small_as_holds, ids_of_fixed, ids_on
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.pictures import draw_fused, draw_registration
+from shared.tasks.registration.points import Points, carried
 from shared.tasks.registration.transforms import image_for_itk
 from shared.tasks.registration.views import upright
 
@@ -132,10 +134,17 @@ class Registered:
         figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
         return {name: round(value, DIGITS) for name, value in figures.items()}
 
-    def save(self, folder: str | Path, *, pictures: bool = True) -> None:
-        """Write the files of a pair (see `result_paths`).
+    @cached_property
+    def inverse(self) -> sitk.Image:
+        """The ITK field on the grid of the moving image, from its points to those of the fixed one."""
+        return inverse_field(self.field, self._moving)
 
-        Raises InputError where one would replace the fixed image.
+    def save(
+        self, folder: str | Path, *, pictures: bool = True, inverse: bool = False, points: Points | None = None
+    ) -> None:
+        """Write the files of a pair (see `result_paths`), and `points` of the moving image where they come to lie.
+
+        Raises InputError where one would replace the fixed image, or `points` have no place in a patient.
         """
         own = Path(folder) / self.case
         write_field(own / "displacement.nii.gz", self.field)
@@ -143,6 +152,11 @@ class Registered:
         self._write(own / "jacobian.nii.gz", sitk.GetImageFromArray(self.determinant.T.astype(np.float32)))
         if self.moved_label is not None:
             self._write(own / "moved_label.nii.gz", self.moved_label)
+        if inverse:
+            write_field(own / "inverse.nii.gz", self.inverse)
+        if points is not None:
+            moved, inside = carried(points, self.field, moving=self.moving, fixed=self.fixed)
+            moved.write(own / "points.csv", inside=inside)
         if pictures:
             self.draw(own / "figure.png", title=self.case)
             overlay = overlay_path(folder, self.case)
@@ -177,12 +191,16 @@ class Registered:
         write_atomically(path, lambda temporary: sitk.WriteImage(image, str(temporary)))
 
 
-def result_paths(folder: str | Path, case: str, *, labelled: bool, pictures: bool) -> list[Path]:
+def result_paths(
+    folder: str | Path, case: str, *, labelled: bool, pictures: bool, inverse: bool = False, points: bool = False
+) -> list[Path]:
     """The files of a registered pair: in a folder of its own, but for its overlay. The first is the field.
 
-    labelled: whether the moving image has labels.
+    labelled, points: whether the moving image has them.
     """
     names = ["displacement.nii.gz", "moved.nii.gz", "jacobian.nii.gz"]
     names += ["moved_label.nii.gz"] if labelled else []
+    names += ["inverse.nii.gz"] if inverse else []
+    names += ["points.csv"] if points else []
     names += ["figure.png"] if pictures else []
     return [Path(folder) / case / name for name in names] + ([overlay_path(folder, case)] if pictures else [])

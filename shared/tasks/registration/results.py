@@ -18,6 +18,7 @@ from shared.files import write_json
 from shared.images.cases import Case
 from shared.spatial.itk import after_affine, as_stored, displacement_to_itk, grid_of, read_field, to_itk, transform_of
 from shared.tasks.registration.metrics import inverse_consistency
+from shared.tasks.registration.points import read_points
 from shared.tasks.registration.registered import DIGITS, Registered, result_paths
 
 DRAWN = ("dice_before", "dice_after", "folds_percent", "sd_log_jacobian")  # metrics, in scores.png
@@ -42,23 +43,24 @@ class RegistrationWriter:
 
     A result must hold what `ReadPaird` gives, "files", and "pred": the displacement (D, *S), in voxels of its grid.
     What is written comes from the images as they are, resampled once, through the field as it is in the file; see
-    `result_paths` for the files. pictures: whether to draw, which takes longer than the rest.
+    `result_paths` for the files; "points", a path that a result may have, are carried along. pictures: whether to draw,
+    which takes longer than the rest. inverse: whether to write the field back as well.
     "seconds" are those of the registration alone, without reading and writing.
     """
 
-    def __init__(self, output_dir: str | Path, *, pictures: bool = True) -> None:
+    def __init__(self, output_dir: str | Path, *, pictures: bool = True, inverse: bool = False) -> None:
         self.output_dir = Path(output_dir)
-        self.pictures = pictures
+        self.parts = {"pictures": pictures, "inverse": inverse}
         self.kept: dict[str, Any] = {}
         self.summaries: list[str] = []
 
     def targets(self, case: str) -> list[str]:
-        paths = result_paths(Path(), case, labelled=True, pictures=self.pictures)
+        paths = result_paths(Path(), case, labelled=True, points=True, **self.parts)
         return [path.as_posix() for path in paths]
 
     def finished(self, case: Case) -> Figures | None:
-        labelled = "moving_label" in case
-        paths = result_paths(self.output_dir, case["case"], labelled=labelled, pictures=self.pictures)
+        has = {"labelled": "moving_label" in case, "points": "points" in case}
+        paths = result_paths(self.output_dir, case["case"], **has, **self.parts)
         if not all(path.is_file() for path in paths):
             return None
         try:
@@ -72,7 +74,8 @@ class RegistrationWriter:
 
     def process(self, result: Mapping[str, Any]) -> Figures:
         pair = self.outcome(result)
-        pair.save(self.output_dir, pictures=self.pictures)
+        points = read_points(result["points"]) if "points" in result else None
+        pair.save(self.output_dir, points=points, **self.parts)
         return {"seconds": result["network_seconds"], **pair.figures()}
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.engine.recipe import Part, component, compose
-from shared.tasks.segmentation.recipe import TILES
+from shared.tasks.segmentation.recipe import MAPS, TILES
 from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
 
 
@@ -37,7 +37,7 @@ class BrainSegmentation(SyntheticSegmentation):
         return [component("shared.tasks.segmentation.grids.UprightGridd", keys=keys, pixdim="@pixdim")]
 
     def _inferring(self, *, probabilities: bool) -> Part:
-        kept = {"probabilities": "@probabilities"} if probabilities else {}
+        kept = MAPS if probabilities else {}
         restored = component(
             "shared.tasks.segmentation.restoring.RestoreLabelsd", keys="pred", largest_part="@largest_part",
             scattered=list(self.scattered), **kept,

@@ -7,6 +7,7 @@ import torch
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
 
+from shared.layers.naming import name_as_part
 from shared.nets.halved_unet import HalvedUNet, every_other
 
 
@@ -21,6 +22,7 @@ class LatticeLearner(nn.Module):
     def __init__(self, network: HalvedUNet) -> None:
         super().__init__()
         self.network = network
+        name_as_part(self, "network")
 
     def forward(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         corner = torch.randint(2, [image.ndim - 2]).tolist()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.engine.recipe import Config, Part, component
-from shared.tasks.segmentation.recipe import Segmentation
+from shared.tasks.segmentation.recipe import MAPS, Segmentation
 from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
 
 
@@ -33,7 +33,7 @@ class LocatedSegmentation(Segmentation):
 
     def _inferring(self, *, probabilities: bool) -> Part:
         plain = super()._inferring(probabilities=probabilities)
-        kept = {"probabilities": "@probabilities"} if probabilities else {}
+        kept = MAPS if probabilities else {}
         inferer = component(
             "shared.tasks.segmentation.heads.HeadInferer", locate="@locate", inferer=plain["inferer"],
             locator=self._locating(),

@@ -49,23 +49,27 @@ def resized_as_uint16(probability: np.ndarray, size: Sequence[int]) -> np.ndarra
     return out
 
 
-def names_of(case: str) -> list[str]:
-    """What the file of a case may be called: of a volume or of a raster image."""
-    return [f"{case}_{KEY}.nii.gz", f"{case}_{KEY}.tif"]
+def names_of(case: str, kind: str = KEY) -> list[str]:
+    """What the file of a case may be called: of a volume or of a raster image. kind: what it holds."""
+    return [f"{case}_{kind}.nii.gz", f"{case}_{kind}.tif"]
 
 
-def write_probabilities(folder: str | Path, case: str, image: ImageFile, probabilities: np.ndarray) -> Path:
-    """Write (C, *S), uint16 of `ONE`, on the grid of `image`.
+def write_probabilities(
+    folder: str | Path, case: str, image: ImageFile, probabilities: np.ndarray, *, kind: str = KEY
+) -> Path:
+    """Write (C, *S), or (*S), uint16 of `ONE`, on the grid of `image`. kind: what the file is called after.
 
     A volume becomes NIfTI (*S, C) whose header scales to 0 to 1; a raster image TIFF, float32, a page a class.
     """
-    volume, pages = (Path(folder) / name for name in names_of(case))
+    volume, pages = (Path(folder) / name for name in names_of(case, kind))
     if not image.is_raster:
-        return image.write_volume(volume, np.moveaxis(probabilities, 0, -1), scale=1 / ONE)
+        several = probabilities.ndim > len(image.shape)
+        values = np.moveaxis(probabilities, 0, -1) if several else probabilities
+        return image.write_volume(volume, values, scale=1 / ONE)
     import tifffile
 
     image.refuse_as_target(pages)
-    values = probabilities.astype(np.float32) / ONE
+    scaled = probabilities.astype(np.float32) / ONE
     return write_atomically(
-        pages, lambda temporary: tifffile.imwrite(temporary, values, photometric="minisblack", compression="zlib")
+        pages, lambda temporary: tifffile.imwrite(temporary, scaled, photometric="minisblack", compression="zlib")
     )

@@ -11,6 +11,8 @@ ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
 
+MAPS = {"probabilities": "@probabilities", "uncertainty": "@uncertainty"}  # what inference may write besides
+
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation:
@@ -92,7 +94,7 @@ class Segmentation:
             description=self.descriptions["train"],
             options=options | self._seen() | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(self._dims)),
-            cases={"cases": cases},
+            cases={"split": cases},
             preprocessing=self._preprocessing(["image", "label"], ["bilinear", "nearest"], [self._reading_labels()]),
             loss=self.loss,
             validate=learning.validation(
@@ -106,19 +108,20 @@ class Segmentation:
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
         restored = [back] if self._dims == 3 else []
-        kept = component(
-            "shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred", enabled="@probabilities"
-        )
+        unsure = component("shared.tasks.segmentation.uncertainty.KeepUncertaintyd", keys="pred")
+        likely = component("shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred")
+        written = [likely | {"enabled": "@probabilities"}, unsure | {"enabled": "@uncertainty"}]
+        kept = written if probabilities else [unsure | {"confidence": True}]
         discrete = component("AsDiscreted", keys="pred", argmax=True)
         return {
             "inferer": component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES),
-            "postprocessing": compose(*restored, *self.shift, *([kept] if probabilities else []), discrete),
+            "postprocessing": compose(*restored, *self.shift, *kept, discrete),
         }
 
     def _training_data(self) -> Part:
         times, once = (" * @crops_per_image", {"hash_as_key": True}) if self.several_crops else ("", {})
         dataset = component(
-            "shared.engine.datasets.SeededCacheDataset", data="$@cases['training']" + times,
+            "shared.engine.datasets.SeededCacheDataset", data="$@split['training']" + times,
             transform="@train#preprocessing", seed="@seed", **once,
         )  # fmt: skip
         changed = component("Compose", transforms="$@preprocessing_transforms + @train#augmentation")
@@ -141,7 +144,7 @@ class Segmentation:
     def _on_grid(self, keys: str | list[str], modes: str | list[str]) -> list[Part]:
         """The transforms of volumes onto the grid that the network sees."""
         upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
-        return [upright, component("Spacingd", keys=keys, pixdim="@pixdim", mode=modes)]
+        return [upright, component("shared.images.spacing.OwnSpacingd", keys=keys, pixdim="@pixdim", mode=modes)]
 
     def _reading_labels(self) -> Part:
         values = {"values": "@label_values"} if self.label_values else {}
@@ -175,7 +178,7 @@ class Segmentation:
 
     def _forms(self) -> Part:
         """Arguments of the writer: the options of what else it writes; DICOM holds volumes."""
-        return {"probabilities": "@probabilities"} | ({"dicom_seg": "@dicom_seg"} if self._dims == 3 else {})
+        return MAPS | ({"dicom_seg": "@dicom_seg"} if self._dims == 3 else {})
 
     def _evaluated(self) -> Part:
         """Options of what evaluation scores."""

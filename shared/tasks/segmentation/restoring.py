@@ -13,6 +13,8 @@ from shared.samples import Sample
 from shared.tasks.segmentation.grids import AFFINE, SHAPE, as_image_lies, upright_shape
 from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near, likeliest
 from shared.tasks.segmentation.probabilities import KEY, resized_as_uint16
+from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
+from shared.tasks.segmentation.uncertainty import entropy
 
 # Of three heads, what is within the skull changes by 1 % from 8 mm to 15 mm; 10 mm leave out the CSF of the neck.
 NEAR_MM = 10.0
@@ -22,7 +24,8 @@ class RestoreLabelsd(MapTransform):
     """Make of the logits (C, *S) that `keys` hold class ids (1, *S') on the grid that the image was read on.
 
     Not labels but probabilities are resampled, so that borders are smooth at the image's resolution. Adds "posterior",
-    a `Posterior`, and with `probabilities` those, (C, *S'), uint16 (see `as_uint16`).
+    a `Posterior`, with `probabilities` those, (C, *S'), uint16 (see `as_uint16`), and with `uncertainty` the entropy,
+    (*S'), as `KeepUncertaintyd` has it.
     image_key: of the image that `UprightGridd` gave. largest_part: whether each class is one connected part, save those
     in `scattered`, and nothing is further from the rest than `near_mm`.
     """
@@ -36,6 +39,7 @@ class RestoreLabelsd(MapTransform):
         scattered: Collection[int] = (),
         near_mm: float = NEAR_MM,
         probabilities: bool = False,
+        uncertainty: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -44,6 +48,7 @@ class RestoreLabelsd(MapTransform):
         self.scattered = {0, *scattered}
         self.near_mm = near_mm
         self.probabilities = probabilities
+        self.uncertainty = uncertainty
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
@@ -59,6 +64,9 @@ class RestoreLabelsd(MapTransform):
             out["posterior"] = Posterior.of(probabilities, float(np.prod(voxel)))
             labels = as_image_lies(likeliest(probabilities, size), affine)
             out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
+            if self.uncertainty:
+                unsure = entropy(torch.from_numpy(probabilities)).numpy()
+                out[UNCERTAINTY] = as_image_lies(resized_as_uint16(unsure, size), affine)
             if self.probabilities:
                 out[KEY] = np.zeros((len(probabilities), *shape), dtype=np.uint16)
                 for index, probability in enumerate(probabilities):  # one at a time: together they may take a gigabyte

@@ -1,7 +1,7 @@
 """The last step of a segmentation of both hippocampi of a head: from their crops onto the grid of the image."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +15,8 @@ from shared.samples import Sample
 from shared.tasks.segmentation.grids import AFFINE, SHAPE, Box
 from shared.tasks.segmentation.heads import SIDES
 from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
+from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
+from shared.tasks.segmentation.uncertainty import entropy
 
 IS_HEAD = "is_head"  # of a sample whose classes are those of both sides
 
@@ -23,8 +25,9 @@ class RestoreHeadd(MapTransform):
     """Give class ids (1, *S') on the grid that the image was read on of what `HeadInferer` gives of a head.
 
     Of C classes of a crop, those of the left but the background are 1 to C - 1, those of the right follow. Not labels
-    but probabilities are resampled, linearly. Adds `IS_HEAD`, and with `probabilities` those, (2 C - 1, *S'),
-    uint16 (see `as_uint16`). What it gives of a crop is changed by the transforms `crops` instead.
+    but probabilities are resampled, linearly. Adds `IS_HEAD`, and with `probabilities` those, (2 C - 1, *S'), and with
+    `uncertainty` that, (*S'), both uint16 (see `as_uint16`, `entropy`): outside the crops all is certain.
+    What it gives of a crop is changed by the transforms `crops` instead.
     """
 
     def __init__(
@@ -34,12 +37,14 @@ class RestoreHeadd(MapTransform):
         crops: Sequence[Callable],
         image_key: str = "image",
         probabilities: bool = False,
+        uncertainty: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.crops = Compose(crops)
         self.image_key = image_key
         self.probabilities = probabilities
+        self.uncertainty = uncertainty
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
@@ -49,24 +54,32 @@ class RestoreHeadd(MapTransform):
             image, found = out[self.image_key], out[key]
             affine, shape = np.asarray(image.meta[AFFINE], dtype=float), [int(s) for s in image.meta[SHAPE]]
             to_grid = np.linalg.solve(np.asarray(image.affine, dtype=float), affine)
-            labels, maps = on_own_grid(found, to_grid, shape, with_maps=self.probabilities)
-            out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
+            restored = on_own_grid(found, to_grid, shape, with_maps=self.probabilities)
+            out[key] = MetaTensor(torch.from_numpy(restored.labels)[None], affine=torch.as_tensor(affine))
             out[IS_HEAD] = True
             if self.probabilities:
-                out[KEY] = maps
+                out[KEY] = restored.probabilities
+            if self.uncertainty:
+                out[UNCERTAINTY] = restored.uncertainty
         return out
 
 
-def on_own_grid(
-    found: Mapping[str, Any], to_grid: np.ndarray, shape: Sequence[int], *, with_maps: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Class ids (*shape), uint8, and with `with_maps` probabilities, uint16, of both sides of a head.
+class Restored(NamedTuple):
+    """Of both sides of a head: class ids (*S), uint8; uncertainty (*S) and probabilities (2 C - 1, *S), uint16."""
+
+    labels: np.ndarray
+    uncertainty: np.ndarray
+    probabilities: np.ndarray | None
+
+
+def on_own_grid(found: Mapping[str, Any], to_grid: np.ndarray, shape: Sequence[int], *, with_maps: bool) -> Restored:
+    """What was found in the crops on the grid `shape`, probabilities with `with_maps` only.
 
     found: see `HeadInferer`, without the batch. to_grid: (4, 4), from the voxels of `shape` to those of the grid that
     the crops are part of, whose axes are parallel to theirs.
     """
     kinds = len(found["left"]) - 1
-    labels = np.zeros(shape, dtype=np.uint8)
+    labels, unsure = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint16)
     maps = np.zeros((1 + 2 * kinds, *shape), dtype=np.uint16) if with_maps else None
     if maps is not None:
         maps[0] = ONE
@@ -75,11 +88,12 @@ def on_own_grid(
         part, values = resampled_crop(crop, np.asarray(found[f"{side}_start"]), to_grid, shape)
         classes = values.argmax(axis=0)
         labels[part] = np.where(classes > 0, classes + number * kinds, labels[part])
+        unsure[part] = np.maximum(unsure[part], as_uint16(entropy(torch.from_numpy(values)).numpy()))
         if maps is not None:
             x, y, z = part
             maps[1 + number * kinds : 1 + (number + 1) * kinds, x, y, z] = as_uint16(values[1:])
             maps[0, x, y, z] = as_uint16(values[0])
-    return labels, maps
+    return Restored(labels, unsure, maps)
 
 
 def resampled_crop(

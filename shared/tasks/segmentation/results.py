@@ -23,6 +23,8 @@ from shared.tasks.segmentation.dicom_seg import check_installed, is_series, seg_
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
 from shared.tasks.segmentation.probabilities import KEY, names_of, write_probabilities
+from shared.tasks.segmentation.uncertainty import CONFIDENCE, calibration_error
+from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Segmented:
     """A segmented image: class ids `labels`, (*S), uint8, on the image's own grid.
 
     include_background: whether the first class is reported, too.
-    probabilities: (C, *S), uint16, of which 65535 is 1; or None. dicom_seg: whether that is saved of a DICOM series.
+    probabilities: (C, *S), uint16, of which 65535 is 1; or None. uncertainty: (*S), so too; see `KeepUncertaintyd`.
+    dicom_seg: whether that is saved of a DICOM series.
     """
 
     case: str
@@ -39,6 +42,7 @@ class Segmented:
     class_names: Sequence[str]
     include_background: bool = False
     probabilities: np.ndarray | None = None
+    uncertainty: np.ndarray | None = None
     dicom_seg: bool = False
 
     @property
@@ -75,7 +79,7 @@ class Segmented:
         )
 
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
-        """Write the label map, probabilities where there are any, and with `pictures` the overlay.
+        """Write the label map, probabilities and uncertainty where there are any, and with `pictures` the overlay.
 
         They are named after the case, and so is a DICOM SEG where it is asked for.
         """
@@ -83,6 +87,8 @@ class Segmented:
             self.draw(overlay_path(folder, self.case), title=self.case)
         if self.probabilities is not None:
             write_probabilities(folder, self.case, self.image, self.probabilities)
+        if self.uncertainty is not None:
+            write_probabilities(folder, self.case, self.image, self.uncertainty, kind=UNCERTAINTY)
         if self.dicom_seg and is_series(self.image.path):
             path = Path(folder) / seg_name(self.case)
             write_dicom_seg(path, self.labels, self.affine, series=self.image.path, class_names=self.class_names)
@@ -121,14 +127,15 @@ class SegmentationTask:
         labels = result["pred"][0].cpu().numpy().astype(np.uint8)
         image = result["files"]["image"]
         return Segmented(
-            result["case"], image, labels, self.class_names, self.include_background, result.get(KEY)
+            result["case"], image, labels, self.class_names, self.include_background, result.get(KEY),
+            result.get(UNCERTAINTY),
         )  # fmt: skip
 
 
 class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
-    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them.
+    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities, uncertainty: whether results hold them.
     dicom_seg: whether that is written of a DICOM series; raises InputError where its library is missing.
     """
 
@@ -140,6 +147,7 @@ class SegmentationWriter(SegmentationTask):
         *,
         largest_mm: float | None = None,
         probabilities: bool = False,
+        uncertainty: bool = False,
         dicom_seg: bool = False,
         **options: Any,
     ) -> None:
@@ -147,7 +155,7 @@ class SegmentationWriter(SegmentationTask):
         if dicom_seg:
             check_installed()
         self.largest_mm = largest_mm
-        self.probabilities = probabilities
+        self.maps = [kind for kind, is_written in ((KEY, probabilities), (UNCERTAINTY, uncertainty)) if is_written]
         self.dicom_seg = dicom_seg
 
     def targets(self, case: str) -> list[str]:
@@ -187,7 +195,7 @@ class SegmentationWriter(SegmentationTask):
     def _files(self, case: str) -> list[list[str]]:
         """The files of a case, the label map first: what each may be called, of a volume or of a raster image."""
         more = [[f"overlays/{case}.png"]] if self.pictures else []
-        return [[f"{case}.nii.gz", f"{case}.png"], *([names_of(case)] if self.probabilities else []), *more]
+        return [[f"{case}.nii.gz", f"{case}.png"], *(names_of(case, kind) for kind in self.maps), *more]
 
     def conclude(self, rows: Sequence[Row]) -> None:
         """Nothing concerns all cases but the table."""
@@ -206,8 +214,10 @@ class SegmentationScorer(SegmentationTask):
     """Score each case's label map against its reference, and sum up over the cases.
 
     A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
-    `include_background` alone. Writes metrics.json (statistics of each metric), scores.png, and overlays of the `worst`
-    cases, the pictures only with `pictures`. only_in_reference: see `segmentation_scores`.
+    `include_background` alone. Where it holds "confidence" (see `KeepUncertaintyd`), "ece" is how far that is from
+    accuracy, over the voxels that are of a class in either map, background apart. Writes metrics.json (statistics of
+    each metric), scores.png, and overlays of the `worst` cases, the pictures only with `pictures`. only_in_reference:
+    see `segmentation_scores`.
     """
 
     def __init__(
@@ -227,6 +237,10 @@ class SegmentationScorer(SegmentationTask):
     def process(self, result: Result) -> Figures:
         segmented, reference = self.outcome(result), result["label"][0].cpu().numpy().astype(np.uint8)
         scores = self.scores(segmented, reference)
+        if CONFIDENCE in result:
+            counted = (segmented.labels > 0) | (reference > 0) | self.include_background
+            is_right = (segmented.labels == reference)[counted]
+            scores["ece"] = round(calibration_error(result[CONFIDENCE][counted], is_right), 4)
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
         self.kept = dict(self._worst())
         return scores
@@ -246,7 +260,7 @@ class SegmentationScorer(SegmentationTask):
         summary = {metric: summarise(values) for metric, values in scores.items()}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
         if done and self.pictures:
-            draw_scores(self.output_dir / "scores.png", scores)
+            draw_scores(self.output_dir / "scores.png", {m: values for m, values in scores.items() if m != "ece"})
             self._draw_worst()
         print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
 
@@ -260,6 +274,6 @@ class SegmentationScorer(SegmentationTask):
 
 
 def scores_by_metric(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """The values of each Dice, Jaccard and HD95 in those of `rows` that have it."""
-    metrics = dict.fromkeys(key for row in rows for key in row if key.startswith(("dice", "jaccard", "hd95")))
+    """The values of each Dice, Jaccard, HD95 and calibration error in those of `rows` that have it."""
+    metrics = dict.fromkeys(key for row in rows for key in row if key.startswith(("dice", "jaccard", "hd95", "ece")))
     return {metric: [row[metric] for row in rows if metric in row] for metric in metrics}

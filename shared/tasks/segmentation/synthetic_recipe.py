@@ -53,7 +53,7 @@ class SyntheticSegmentation(Segmentation):
                 learner={"learner": learner},
                 pretrained=self.pretrained,
             ),
-            cases={"cases": cases},
+            cases={"split": cases},
             loss=self.loss,
             validate=validate,
             train=train,
@@ -63,6 +63,6 @@ class SyntheticSegmentation(Segmentation):
         """The data set of synthetic images of a part of the label maps."""
         tables = function(self.labels_of, learned="@label_values")
         return component(
-            "shared.synthesis.dataset.SyntheticDataset", cases=f"$@cases['{part}']", labels_of=tables,
+            "shared.synthesis.dataset.SyntheticDataset", cases=f"$@split['{part}']", labels_of=tables,
             size="@patch_size", spacing="$@pixdim[0]", ranges="@ranges", seed="@seed", **options,
         )  # fmt: skip

@@ -74,6 +74,15 @@ def test_probabilities_are_those_of_the_labels() -> None:
         np.testing.assert_allclose(out["probabilities"].sum(axis=0, dtype=np.int64), 65535, atol=3)
 
 
+def test_uncertainty_is_the_entropy_of_the_crop_that_a_voxel_lies_in() -> None:
+    out = restored(*OWN["2 mm, to left, back and bottom"], probabilities=True, uncertainty=True)
+    likely = out["probabilities"] / 65535
+    present = np.where(likely > 0, likely, 1)
+    expected = -(present * np.log(present)).sum(axis=0) / np.log(3)  # the background and two parts in each crop
+    assert expected.max() > 0.5
+    np.testing.assert_allclose(out["uncertainty"] / 65535, expected, atol=1e-3)
+
+
 def test_a_crop_is_changed_by_the_transforms_of_crops_alone() -> None:
     logits = torch.rand(3, 4, 5, 6)
     out = RestoreHeadd(keys="pred", crops=[lambda data: {**data, "pred": data["pred"] + 1}])({"pred": logits})

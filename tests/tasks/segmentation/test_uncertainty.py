@@ -1,0 +1,68 @@
+"""How unsure a segmentation is: entropies, their files, and the calibration of what it is sure of."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from shared.images.file import ImageFile
+from shared.samples import Sample
+from shared.tasks.segmentation.results import SegmentationScorer, Segmented
+from shared.tasks.segmentation.uncertainty import KeepUncertaintyd, calibration_error, entropy
+
+
+def test_the_entropy_is_0_of_the_certain_and_1_of_the_undecided() -> None:
+    certain, undecided, half = [1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]  # half: log 2 of log 4
+    found = entropy(torch.tensor([certain, undecided, half]).T)
+    np.testing.assert_allclose(found, [0, 1, 0.5], atol=1e-6)
+
+
+def test_a_sample_has_what_it_was_asked_for_and_no_more() -> None:
+    sample: Sample = {"pred": torch.tensor([[0.0, 4.0], [0.0, 0.0]])}
+    assert set(KeepUncertaintyd("pred")(sample)) == {"pred"}
+    unsure = KeepUncertaintyd("pred", enabled=True)(sample)["uncertainty"]
+    assert unsure.dtype == np.uint16
+    assert unsure[0] == 65535
+    assert unsure[1] < 0.2 * 65535  # of 0.982 and 0.018: 0.13
+    sure = KeepUncertaintyd("pred", confidence=True)(sample)["confidence"]
+    np.testing.assert_allclose(sure, [0.5, 1 / (1 + np.exp(-4))], rtol=1e-6)
+
+
+def test_confidence_that_is_accuracy_has_no_error_and_boasting_has_the_difference() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 200_000)
+    # Right as often as it says: of 15 bins of some 25,000 each the error is about 1 / sqrt(25,000) · 0.4, 0.003.
+    assert calibration_error(confidence, rng.uniform(size=confidence.size) < confidence) < 0.006
+    assert calibration_error(np.ones(4), np.array([True, True, True, False])) == pytest.approx(0.25)
+    assert np.isnan(calibration_error(np.ones(0), np.ones(0, dtype=bool)))
+
+
+@pytest.mark.parametrize("is_raster", [False, True], ids=["volume", "raster"])
+def test_the_file_holds_0_to_1_on_the_images_grid(tmp_path: Path, is_raster: bool) -> None:
+    shape = (4, 5) if is_raster else (4, 5, 3)
+    image = ImageFile(tmp_path / "image", np.zeros((1, *shape), dtype=np.float32), np.eye(4), is_raster=is_raster)
+    unsure = np.zeros(shape, dtype=np.uint16)
+    unsure[1, 2] = 65535
+    labels = np.zeros(shape, dtype=np.uint8)
+    Segmented("case", image, labels, ["a", "b"], uncertainty=unsure).save(tmp_path, pictures=False)
+    if is_raster:
+        stored = tifffile.imread(tmp_path / "case_uncertainty.tif")
+    else:
+        stored = np.asarray(nib.Nifti1Image.from_filename(tmp_path / "case_uncertainty.nii.gz").dataobj)
+    assert stored.shape == shape
+    np.testing.assert_allclose(stored, unsure / 65535, atol=1e-6)
+
+
+def test_the_scorer_counts_the_voxels_of_either_map_alone(tmp_path: Path) -> None:
+    image = ImageFile(tmp_path / "i", np.zeros((1, 4, 1, 1), dtype=np.float32), np.eye(4))
+    pred, reference = torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 0, 1])
+    result = {
+        "case": "case", "files": {"image": image}, "pred": pred.reshape(1, 4, 1, 1),
+        "label": reference.reshape(1, 4, 1, 1), "confidence": np.array([0.2, 1, 1, 1.0]).reshape(4, 1, 1),
+    }  # fmt: skip
+    scorer = SegmentationScorer(tmp_path, class_names=["a", "b"], pictures=False)
+    # Of three voxels, all held for certain, one is right.
+    assert scorer.process(result)["ece"] == pytest.approx(2 / 3, abs=1e-4)
