@@ -43,14 +43,21 @@ class Ports:
 @pytest.mark.client
 @pytest.mark.parametrize("bundle", ONE_OUTPUT, ids=[bundle.name for bundle in ONE_OUTPUT])
 def test_deploys_operator_gives_what_the_bundle_gives(
-    bundle: Path, tmp_path: Path, phantom_dataset: Callable[..., Path], boxed_dataset: Callable[..., Path]
+    bundle: Path,
+    tmp_path: Path,
+    phantom_dataset: Callable[..., Path],
+    boxed_dataset: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # In bfloat16, where the processor has it, boxes are off by up to a pixel, from one order of sums to another.
+    monkeypatch.setattr("shared.tasks.detection.inferer.computes_in_bfloat16", lambda device: False)
     operators = pytest.importorskip(
         "monai.deploy.operators.monai_bundle_inference_operator", reason="needs monai-deploy-app-sdk and holoscan"
     )
     core = pytest.importorskip("monai.deploy.core")
     data = small_data(bundle, tmp_path / "data", phantom_dataset, boxed_dataset, count=2)
-    image = read_image(first_image(data))
+    samples = bundle / "sample_data"  # of which a detector finds something
+    image = read_image(first_image(samples if bundle.name.endswith("_detection") else data))
     mapping = [operators.IOMapping(name, core.Image, core.IOType.IN_MEMORY) for name in ("image", "pred")]
     operator = operators.MonaiBundleInferenceOperator(
         core.Fragment(), app_context=core.AppContext({}), input_mapping=mapping[:1], output_mapping=mapping[1:],
@@ -64,7 +71,10 @@ def test_deploys_operator_gives_what_the_bundle_gives(
     result = outwards.emitted["pred"]
     expected = open_bundle(bundle, device="cpu").predict(image)
     if bundle.name.endswith("_detection"):
-        assert np.allclose(result[:, :4], [[*b] for b in np.asarray(expected.boxes)[:, [1, 0, 3, 2]]])
+        counted = expected.objects[expected.objects[:, 4] >= expected.threshold]
+        assert len(counted) > 0
+        # Hundredths of a pixel apart, since the zoo's own run folds the normalisation into the convolutions.
+        np.testing.assert_allclose(result[: len(counted)], counted, atol=0.05)
     else:
         labels = result.asnumpy()
         labels = labels.swapaxes(0, 2) if labels.ndim == 3 else labels
