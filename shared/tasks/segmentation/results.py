@@ -1,7 +1,7 @@
 """What is done with a segmented case: files, overlays and volumes, or scores where there is a reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from shared.errors import InputError
 from shared.files import write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
+from shared.images.pixel_size import checked_pixel_size
+from shared.images.raster import stored_pixel_size
 from shared.images.reading import read_image
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
@@ -50,11 +52,15 @@ class Segmented:
         return self.image.affine
 
     def figures(self) -> Figures:
-        """The volume of each class in mm³, of raster images in pixels."""
+        """The volume of each class in mm³, of raster images the area in pixels, and in µm² where these are known."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names)).tolist()
-        unit, voxel = ("px", 1) if self.image.is_raster else ("mm3", abs(float(np.linalg.det(self.affine[:3, :3]))))
+        units = {"px": 1.0} if self.image.is_raster else {"mm3": abs(float(np.linalg.det(self.affine[:3, :3])))}
+        if self.image.pixel_size:
+            units["um2"] = self.image.pixel_size**2
         first = 0 if self.include_background else 1
-        return {f"{n}_{unit}": round(c * voxel, 3) for n, c in list(zip(self.class_names, counts))[first:]}
+        sizes = list(zip(self.class_names, counts))[first:]
+        known = {"pixel_size_um": self.image.pixel_size} if self.image.pixel_size else {}
+        return {f"{n}_{unit}": round(c * each, 3) for unit, each in units.items() for n, c in sizes} | known
 
     def doubt(self, largest_mm: float) -> str:
         """Why the image may not be what the network was made for, in a line; "" where nothing speaks for that.
@@ -123,7 +129,8 @@ class SegmentationTask:
 class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
-    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them.
+    largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities: whether results hold them. pixel_size:
+    as `ReadCased` has it.
     """
 
     summaries = ()
@@ -134,11 +141,13 @@ class SegmentationWriter(SegmentationTask):
         *,
         largest_mm: float | None = None,
         probabilities: bool = False,
+        pixel_size: object = "",
         **options: Any,
     ) -> None:
         super().__init__(output_dir, **options)
         self.largest_mm = largest_mm
         self.probabilities = probabilities
+        self.pixel_size = checked_pixel_size(pixel_size)
 
     def targets(self, case: str) -> list[str]:
         return [target for either in self._files(case) for target in either]
@@ -147,6 +156,7 @@ class SegmentationWriter(SegmentationTask):
         stored = self.stored(case["case"])
         if stored is None:
             return None
+        stored = replace(stored, pixel_size=self.pixel_size or stored_pixel_size(case["image"]))
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 
