@@ -38,8 +38,9 @@ class MagnifiedInferer(Inferer):
             return self.inferer(inputs, network, *args, **kwargs)
         if enlarged[0] * enlarged[1] > MOST_PIXELS:
             raise InputError(
-                f"an image of {size[1]} × {size[0]}", expected=f"at most {MOST_PIXELS / 1e6:.0f} million pixels once enlarged",
-                got=f"{enlarged[1]} × {enlarged[0]}", fix="correct --diameter or --pixel_size, or cut it into parts",
+                f"an image of {size[1]} × {size[0]}", got=f"{enlarged[1]} × {enlarged[0]}",
+                expected=f"at most {MOST_PIXELS / 1e6:.0f} million pixels once enlarged",
+                fix="correct --diameter or --pixel_size, or cut it",
             )  # fmt: skip
         return _on_grid(self.inferer(_on_grid(inputs, enlarged), network, *args, **kwargs), size)
 

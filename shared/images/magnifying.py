@@ -71,5 +71,5 @@ class Magnification:
         if not SMALLEST_PX <= diameter <= max(size):
             raise InputError(
                 f"an image of {size[1]} × {size[0]}", expected=f"objects {SMALLEST_PX:g} to {max(size)} pixels wide",
-                got=f"{diameter:.3g}, {source}", fix="correct --diameter or --pixel_size",
+                got=f"{diameter:.4g}, {source}", fix="correct --diameter or --pixel_size",
             )  # fmt: skip

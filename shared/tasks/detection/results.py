@@ -87,7 +87,7 @@ class Detected:
 
 
 def figures_of(content: Mapping[str, Any], class_names: Sequence[str], threshold: float) -> Figures:
-    """What the table has of a case, from what its file holds: counts, and where pixels have a size how wide objects are.
+    """What the table has of a case, by what its file holds: counts, and where pixels have a size the width of objects.
 
     Of each class that is the median, in µm, of the root of width times height of the objects counted.
     """
