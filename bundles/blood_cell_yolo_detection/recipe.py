@@ -21,7 +21,7 @@ RECIPE = Detection(
         "most": 300,
     },
     threshold=0.4,
-    known={"known_px": 115, "known_um": 7.5, "without_change": [90, 145]},
+    known={"known_px": 115, "known_um": 7.5, "without_change": [85, 145]},
     training_options={
         "max_epochs": 280,
         "epochs_without_mosaic": 40,
@@ -44,7 +44,7 @@ RECIPE = Detection(
     ],
 )
 OPTIONS = {
-    "tile_size": "the pixels that the network sees as 416, whatever `--diameter` is; red cells should be some 90 to 145"
+    "tile_size": "the pixels that the network sees as 416, whatever `--diameter` is; red cells should be some 85 to 145"
     " pixels wide in 640 of them; 0: by `--diameter`",
     "diameter": "of a typical cell, in pixels of the images, which are resized for the network by it; `auto`: estimated"
     " from each image; 115: nothing is resized",

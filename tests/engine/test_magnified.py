@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from monai.data import MetaTensor
@@ -8,7 +10,7 @@ from shared.engine.magnified import MagnifiedInferer
 from shared.errors import InputError
 from shared.images.magnifying import Magnification
 
-KNOWN = {"known_px": 20, "known_um": 10}  # 0.5 µm a pixel
+KNOWN: Any = {"known_px": 20, "known_um": 10}  # 0.5 µm a pixel
 
 
 def test_the_network_sees_the_enlarged_image_and_its_maps_come_back_on_the_images_grid() -> None:
