@@ -16,13 +16,13 @@ RESOLVED = ("bundle_root", "device")  # before anything can be restored
 # Options by what their numbers, each one of a list, must be.
 POSITIVE = {
     "max_epochs", "batch_size", "val_interval", "pairs_per_epoch", "crops_per_image", "patch_size", "roi_size",
-    "pixdim", "input_size", "tile_size", "largest_whole", "most", "channels", "scales", "closing_scales", "zoom",
+    "pixdim", "input_size", "largest_whole", "most", "channels", "scales", "closing_scales", "zoom",
     "ncc_window", "loss_stride", "memory_limit",
 }  # fmt: skip
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",
     "smallest", "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives",
-    "negatives", "shift",
+    "negatives", "shift", "tile_size",
 }  # fmt: skip
 LARGEST = 2**32 - 1  # of any number: what seeds, sizes and counts hold in every library
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1

@@ -91,7 +91,7 @@ def opened(bundle: Path, weights: Path, *, form: str) -> Callable[[np.ndarray], 
 def result_of(case: Case, config: Mapping[str, Any], steps: Any, run: Callable[..., Any]) -> dict[str, Any]:
     """What the writer is given of a case: "files" and what was found, or the "error" that it ended with."""
     try:
-        file = read_image(case["image"], in_bytes=True)
+        file = read_image(case["image"], in_bytes=True).with_pixel_size(config["pixel_size"])
         found = steps.find(file, config, run)
         return {"case": case["case"], "files": {"image": file.with_channels(config["channel"])}, **found}
     except Exception as error:  # whatever is wrong with one case, the others are done

@@ -13,7 +13,7 @@ RECIPE = Detection(
     network=component("shared.nets.yolo.Yolo", spatial_dims=2, filters=[16, 32, 64, 128, 256], repeats=[1, 2, 2, 1]),
     finding={
         "input_size": 416,
-        "tile_size": 640,
+        "tile_size": 0,
         "largest_whole": 1600,
         "tile_overlap": 0.4,
         "min_score": 0.01,
@@ -21,6 +21,7 @@ RECIPE = Detection(
         "most": 300,
     },
     threshold=0.4,
+    known={"known_px": 115, "known_um": 7.5, "without_change": [85, 145]},
     training_options={
         "max_epochs": 280,
         "epochs_without_mosaic": 40,
@@ -43,5 +44,8 @@ RECIPE = Detection(
     ],
 )
 OPTIONS = {
-    "tile_size": "the pixels that the network sees as 416; red cells should be some 60 to 150 pixels wide in them"
+    "tile_size": "the pixels that the network sees as 416, whatever `--diameter` is; red cells should be some 85 to 145"
+    " pixels wide in 640 of them; 0: by `--diameter`",
+    "diameter": "of a typical cell, in pixels of the images, which are resized for the network by it; `auto`: estimated"
+    " from each image; 115: nothing is resized",
 }

@@ -50,6 +50,7 @@ RECIPE = Segmentation(
         filters=[16, 32, 64, 128, 256],
     ),
     grid={"roi_size": [512, 512], "label_offset": [-0.5, 0.0]},
+    known={"known_px": 29, "known_um": 0.116},  # the median profile of a cell, at 4 nm a pixel
     tiling={"overlap": 0.25, "test_time_augmentation": False},
     flips={"axes": "$[0, 1] if @test_time_augmentation else []", "transpose": "@test_time_augmentation"},
     shift=[component("Affined", keys="pred", translate_params=BACK, mode="bilinear", padding_mode="border")],

@@ -22,6 +22,7 @@ RECIPE = Instances(
         detections=400,
     ),
     percentiles=(0.5, 99.8),
+    known={"known_px": 20, "known_um": 8.0, "without_change": [8, 60]},
     tiling={"roi_size": [384, 384], "overlap": 96, "threshold": 0.3},
     fusing={"scales": [1, 1.5], "smallest": 8},
     training_options={

@@ -24,6 +24,7 @@ ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by 
 DRAWING = {"pictures": True}  # an option of inference and evaluation
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
+PIXELS = {"diameter": "", "pixel_size": ""}  # options of how large a microscope's objects and pixels are
 SPLIT_BY = {"fraction": "@validation_fraction", "seed": "@seed"}
 KEPT_BACK = {"validation_fraction": 0.15, "seed": 0}  # options of which cases are not trained on
 SPLIT = {"part": "all"} | KEPT_BACK  # and of which part is scored
@@ -47,6 +48,11 @@ def with_start(group: Part) -> Part:
 def _requiring_start(part: Part) -> Part:
     needed = "'shared." in str(part)  # the target itself, or one within
     return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
+
+
+def magnified(known: Part) -> Part:
+    """By how much images are enlarged for a network that has `known` objects of a size."""
+    return {"magnification": component("shared.images.magnifying.Magnification", **known, diameter="@diameter")}
 
 
 def compose(*transforms: object) -> Part:

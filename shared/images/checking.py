@@ -14,6 +14,7 @@ from shared.errors import InputError
 from shared.images.accepting import accepted, check_values, matched_channels
 from shared.images.file import ImageFile
 from shared.images.in_memory import image_in_memory
+from shared.images.pixel_size import checked_pixel_size
 from shared.images.reading import read_image
 from shared.images.snapping import is_lossy, snapped
 from shared.samples import Sample
@@ -28,6 +29,7 @@ class ReadCased(MapTransform):
     raster images are converted between gray and colour. channel: which channels are taken of the file's (see
     `match_channels`); where a sample has "files", they hold these alone afterwards. pixdim: the spacing, in mm along
     the axes of RAS, to which they are resampled later, if at all; that grid must fit into memory (see `check_grid`).
+    pixel_size: of raster images, in µm, in place of what their files say; "": as these say.
     in_bytes: large pictures may be uint8 (see `read_image`), for transforms that take these.
     Raises InputError otherwise.
     """
@@ -40,6 +42,7 @@ class ReadCased(MapTransform):
         channels: int = 1,
         channel: object = "",
         pixdim: Sequence[float] | float | None = None,
+        pixel_size: object = "",
         in_bytes: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
@@ -48,12 +51,13 @@ class ReadCased(MapTransform):
         self.channels = channels
         self.channel = channel
         self.pixdim = pixdim
+        self.pixel_size = checked_pixel_size(pixel_size)
         self.in_bytes = in_bytes
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
-            file = self._file(out[key])
+            file = self._file(out[key]).with_pixel_size(self.pixel_size)
             values = accepted(
                 file, spatial_dims=self.spatial_dims, channels=self.channels, channel=self.channel, pixdim=self.pixdim
             )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -10,10 +10,14 @@ from PIL import Image
 from shared.errors import InputError
 from shared.files import write_atomically
 from shared.images.channels import Channel, chosen_channels, describe, numbered
+from shared.images.pixel_size import checked_pixel_size
 
 if TYPE_CHECKING:
     import nibabel as nib
     from monai.data import MetaTensor
+
+
+PIXEL_SIZE = "pixel_size"  # in the meta data of a tensor, where it is known
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class ImageFile:
     (rows, columns) of a raster image. affine: (4, 4), voxels to mm, RAS; the identity for a raster image. nifti: where
     the file is NIfTI, the grid on which results are written.
     channels: what they are, as far as the file says so; without them one is gray and three are colours.
+    pixel_size: the side of a pixel of a raster image, in µm; None where it is not known.
     """
 
     path: Path
@@ -43,6 +48,7 @@ class ImageFile:
     is_raster: bool = False
     nifti: NiftiGrid | None = None
     channels: tuple[Channel, ...] = ()
+    pixel_size: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,12 +72,22 @@ class ImageFile:
             ) from None  # fmt: skip
         return replace(self, values=self.values[chosen], channels=tuple(channels[i] for i in chosen))
 
+    def with_pixel_size(self, option: object) -> "ImageFile":
+        """The file with pixels of the size, in µm, that an option says; as it is with "".
+
+        Raises InputError where that is no number above 0.
+        """
+        size = checked_pixel_size(option)
+        return self if size is None else replace(self, pixel_size=size)
+
     def tensor(self) -> "MetaTensor":
         """A copy of the values as MONAI's transforms take them, with what MONAI's own readers add."""
         import torch  # seconds with MONAI, needed for tensors alone
         from monai.data import MetaTensor
 
-        meta = {"filename_or_obj": str(self.path), "original_affine": self.affine, "spatial_shape": self.shape}
+        meta: dict[str, Any] = {"filename_or_obj": str(self.path)}
+        meta |= {"original_affine": self.affine, "spatial_shape": self.shape}
+        meta |= {PIXEL_SIZE: self.pixel_size} if self.pixel_size else {}
         return MetaTensor(torch.tensor(self.values), affine=torch.as_tensor(self.affine), meta=meta)
 
     def write_labels(self, path: str | Path, labels: np.ndarray) -> Path:

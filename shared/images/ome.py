@@ -1,4 +1,4 @@
-"""What the XML of an OME-TIFF says of its channels, and of the planes that lie in a file of several."""
+"""What the XML of an OME-TIFF says of its channels, its pixels, and the planes that lie in a file of several."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from shared.images.channels import Channel, colour_name
+from shared.images.pixel_size import in_micrometres, of_sides
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,12 @@ class Ome:
     """channels: those of the first image, by name and colour; one without a name has its number, from 1.
 
     own_planes: of a file whose XML describes planes of other files too, its pages, each with its index along Z, C
-    and T; None where all planes lie in this file.
+    and T; None where all planes lie in this file. pixel_size: of the first image, in µm; None where it is not known.
     """
 
     channels: tuple[Channel, ...] = ()
     own_planes: dict[int, dict[str, int]] | None = None
+    pixel_size: float | None = None
 
 
 def read_ome(xml: str, file_name: str, pages: int) -> Ome:
@@ -34,6 +36,7 @@ def read_ome(xml: str, file_name: str, pages: int) -> Ome:
         return Ome(
             tuple(Channel(c.get("Name") or str(number), _colour(c)) for number, c in enumerate(channels, 1)),
             _own_planes(pixels, root.get("UUID"), file_name, pages),
+            of_sides(*(_side(pixels[0], axis) for axis in "XY")),
         )
     except (ElementTree.ParseError, LookupError, ValueError, OverflowError):
         return Ome()
@@ -58,6 +61,12 @@ def _own_planes(
             for i in range(min(count, pages - page, int(np.prod(sizes)) - first)):
                 planes[page + i] = dict(zip(axes, (int(n) for n in np.unravel_index(first + i, sizes))))
     return planes if elsewhere else None
+
+
+def _side(pixels: Element, axis: str) -> float | None:
+    """Of a pixel, in µm, which is the unit where none is named."""
+    length, unit = pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")
+    return in_micrometres(float(length), unit) if length else None
 
 
 def _is_own(uuid: Element, own_uuid: str | None, file_name: str) -> bool:

@@ -46,4 +46,10 @@ def read_raster(path: Path, *, as_ids: bool) -> ImageFile:
         values, channels = read_tiff(file, name, as_ids=as_ids)
     else:
         values, channels = read_picture(file, as_ids=as_ids)
-    return ImageFile(path, values, np.eye(4), is_raster=True, channels=channels)
+    return ImageFile(path, values, np.eye(4), is_raster=True, channels=channels, pixel_size=stored_pixel_size(path))
+
+
+def stored_pixel_size(path: str | Path) -> float | None:
+    """In µm, as the file says that `path` means; None where it does not."""
+    file, _ = split_slice(Path(path))
+    return tiff_layout(file).pixel_size if file.is_file() and is_tiff(file) else None

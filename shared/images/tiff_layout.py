@@ -11,6 +11,7 @@ import numpy as np
 
 from shared.images.channels import ALPHA, GRAY, RGB, Channel, colour_name
 from shared.images.ome import Ome, read_ome
+from shared.images.pixel_size import LARGEST_UM, TIFF_UNITS, of_resolution
 
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MINISWHITE, MINISBLACK, COLOUR = 0, 1, 2  # the tag PhotometricInterpretation
@@ -42,10 +43,12 @@ class Layout:
     """slices: by name, "" where there is one alone; else `z003` or `t001_z003`, with numbers from 1 as viewers have.
 
     unread: how many pages are none of these, such as a thumbnail; the levels of a pyramid do not count.
+    pixel_size: in µm, None where it is not known.
     """
 
     slices: dict[str, Slice]
     unread: int
+    pixel_size: float | None = None
 
 
 def is_tiff(path: Path) -> bool:
@@ -100,7 +103,7 @@ def _layout(path: Path, modified_ns: int, size: int) -> Layout:
             page, placed, used = _largest(tif.series)
         stains = ome.channels or _imagej_channels(tif.imagej_metadata or {})
         slices = {each.name: each for each in _slices(placed, sample_channels(page), stains)}
-        return Layout(slices, max(0, len(tif.pages) - len(used)))
+        return Layout(slices, max(0, len(tif.pages) - len(used)), ome.pixel_size or _pixel_size(tif, page))
 
 
 def _largest(series: list[Any]) -> tuple[Any, list[tuple[Index, Plane]], set[int]]:
@@ -152,3 +155,16 @@ def _imagej_channels(metadata: dict[str, Any]) -> tuple[Channel, ...]:
         colours = list(IMAGEJ_COLOURS)
     count = int(metadata.get("channels", 1))
     return tuple(Channel(str(i + 1), colours[i] if i < len(colours) else "") for i in range(count)) if count > 1 else ()
+
+
+def _pixel_size(tif: Any, page: Any) -> float | None:
+    """In µm, of a file without OME's metadata: as ImageJ has it, or TIFF's own tags where they are a microscope's."""
+    tags = [page.tags.get(name) for name in ("XResolution", "YResolution")]
+    resolutions = [tag.value for tag in tags if tag is not None]
+    if len(resolutions) < 2:
+        return None
+    if tif.is_imagej:
+        return of_resolution(resolutions, str((tif.imagej_metadata or {}).get("unit", "")))
+    unit = page.tags.get("ResolutionUnit")
+    size = of_resolution(resolutions, TIFF_UNITS.get(int(unit.value), "") if unit else "")
+    return size if size is not None and size < LARGEST_UM else None

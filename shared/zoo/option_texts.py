@@ -11,6 +11,10 @@ EVERY_TASK = {
     "class_names": "the classes, in their order; others for weights of your own",
     "channels": "the channels of an image as the network takes it",
     "channel": "which channels of a file are taken: `2`, `3,2,1` (from 1), `red`, or a name that OME or ImageJ gives",
+    "diameter": "of a typical object, in pixels of the images, which are resized for the network by it; `auto`:"
+    " estimated from each image",
+    "pixel_size": "of the images, in µm, in place of what a TIFF says; they are resized by it where `--diameter` is no"
+    " number",
     "weights": "the file of weights, such as the `model.pt` of a training",
     "bfloat16": "`False` computes in float32 also where bfloat16 is the faster: on GPUs, and processors with AMX",
     "num_workers": "processes that read images ahead",
@@ -55,8 +59,9 @@ ONE_TASK = {
     },
     "detection": {
         "input_size": "the longer side, in pixels, of what the network sees",
-        "tile_size": "the pixels of an image that are seen as `input_size`",
-        "largest_whole": "images with no longer side are seen whole, larger ones in tiles",
+        "tile_size": "the pixels of an image that are seen as `input_size`, whatever `--diameter` is; 0: by that",
+        "largest_whole": "images with no longer side, in pixels of the magnification that the network knows, are seen"
+        " whole, larger ones in tiles",
         "tile_overlap": "the fraction by which tiles overlap",
         "min_score": "the score from which an object is in the files",
         "overlap": "the IoU above which the surer of two boxes of a class is kept",

@@ -73,7 +73,7 @@ def test_one_changed_value_in_any_file_is_found_and_mended(name: str, old: str, 
     ("name", "old", "new", "expected"),
     [
         (f"{BLOOD}/recipe.py", "threshold=0.4", "threshold=0.5", ["inference.json", "evaluate.json", "docs/README.md"]),
-        (f"{BLOOD}/recipe.py", "wide in them", "wide", ["docs/README.md"]),
+        (f"{BLOOD}/recipe.py", "wide in 640 of them", "wide", ["docs/README.md"]),
         (f"{BLOOD}/configs/metadata.json", '"ap50": 0.918', '"ap50": 0.925', ["docs/README.md", "README.md"]),
     ],
 )

@@ -12,6 +12,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from shared.engine.inferers import computes_in_bfloat16
+from shared.engine.magnified import pixel_size_of
 from shared.samples import Sample
 from shared.tasks.detection.letterbox import Letterbox, kept_once
 
@@ -19,8 +20,8 @@ from shared.tasks.detection.letterbox import Letterbox, kept_once
 class LetterboxInferer(Inferer):
     """Detect in images (B, C, *S), S = (rows, columns) of any size: (B, 4 + classes, N), corners in pixels of S.
 
-    options: those of `Letterbox`. bfloat16: run the network in it where the processor has instructions for it; boxes
-    are then off by a pixel at most.
+    options: those of `Letterbox`; the size of pixels is in the meta data of the images. bfloat16: run the network in it
+    where the processor has instructions for it; boxes are then off by a pixel at most.
     """
 
     def __init__(self, *, bfloat16: bool = False, **options: Any) -> None:
@@ -37,7 +38,8 @@ class LetterboxInferer(Inferer):
             return found.float().cpu().numpy()
 
         images = convert_to_tensor(inputs, track_meta=False).cpu().numpy()
-        return torch.from_numpy(np.stack([self.letterbox(image, run) for image in images])).to(device)
+        found = [self.letterbox(image, run, pixel_size_of(inputs)) for image in images]
+        return torch.from_numpy(np.stack(found)).to(device)
 
 
 class Suppressd(MapTransform):

@@ -1,43 +1,80 @@
 """How a detector is shown an image of any size, and what is kept of all that it finds. Needs no torch."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from shared.detection.greedy import surest
+from shared.detection.sizing import Objects, Remembering, estimated_width
+from shared.images.magnifying import Magnification
 from shared.images.resizing import resized
 
 Place = tuple[slice, ...]
+Network = Callable[[np.ndarray], np.ndarray]
+SEEN, SAME = 0.1, 0.5  # score and IoU of the objects by whose size an image is magnified
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letterbox:
     """Detect in an image (C, *S), S = (rows, columns) of any size: (4 + classes, N), corners in pixels of S.
 
-    An image is shown to the network with its longer side resized to `input_size`, but none larger than `tile_size`
-    pixels would be. One with a side of more than `largest_whole` pixels is shown in tiles of `tile_size`; those have
-    `overlap` in common, and an object that the border of a tile cuts is left to its neighbour.
+    An image is shown to the network resized so that `tile_size` of its pixels become `input_size`: as a whole, or if a
+    side has more than `largest_whole` pixels in tiles of `tile_size`. Those have `overlap` in common, and an object
+    that the border of a tile cuts is left to its neighbour. tile_size 0: `usual_tile`, of an image whose objects are
+    of the size that `magnification` knows, and in proportion of others; `largest_whole` likewise.
     most: boxes kept of each tile, those with the highest score of any class.
     """
 
     input_size: int
     tile_size: int
-    largest_whole: int
+    largest_whole: float
     overlap: float = 0.4
     most: int = 300
+    usual_tile: int = 640
+    magnification: Magnification | None = None
 
-    def __call__(self, image: np.ndarray, network: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """network: takes what it is shown, (1, C, rows, columns), and gives (1, 4 + classes, N)."""
+    def __call__(self, image: np.ndarray, network: Network, pixel_size: float | None = None) -> np.ndarray:
+        """network: takes what it is shown, (1, C, rows, columns), and gives (1, 4 + classes, N).
+
+        pixel_size: of the image, in µm, where it is known.
+        """
+        seen_once = Remembering(network)
+        fitted = self._fitted(image, seen_once, pixel_size)
+        places = list(fitted._places(image.shape[1:]))
+        return np.concatenate([fitted._detect(image, place, seen_once) for place in places], axis=1)
+
+    def _fitted(self, image: np.ndarray, network: Network, pixel_size: float | None) -> "Letterbox":
+        """The same with the tiles that suit the size of the image's objects."""
+        if self.tile_size:
+            return self
+        usual = self._enlarging(1.0)
+        if self.magnification is None:
+            return usual
+        known = self.magnification
+        factor = known.factor(
+            image.shape[1:],
+            pixel_size,
+            lambda: estimated_width(
+                image, lambda part, by: self._enlarging(by)._look(part, network), known, window=self.usual_tile
+            ),
+        )
+        return self._enlarging(factor)
+
+    def _enlarging(self, factor: float) -> "Letterbox":
+        tile = max(1, round(self.usual_tile / factor))
+        return replace(self, tile_size=tile, largest_whole=self.largest_whole / factor, magnification=None)
+
+    def _look(self, image: np.ndarray, network: Network) -> Objects:
+        """What is seen in an image as a whole."""
         size = image.shape[1:]
-        longest = max(size)
-        scale = self.input_size / max(longest if longest <= self.largest_whole else 0, self.tile_size)
-        return np.concatenate([self._detect(image, place, scale, network) for place in self._places(size)], axis=1)
+        found = self._detect(image, (slice(0, size[0]), slice(0, size[1])), network)
+        rows = kept_once(found, size, min_score=SEEN, overlap=SAME, most=self.most)
+        return Objects(np.sqrt((rows[:, 2:4] - rows[:, :2]).prod(axis=1)), rows[:, 4])
 
-    def _detect(
-        self, image: np.ndarray, place: Place, scale: float, network: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
+    def _detect(self, image: np.ndarray, place: Place, network: Network) -> np.ndarray:
+        scale = self.input_size / self.tile_size
         tile = image[:, *place]
         size = [max(1, round(side * scale)) for side in tile.shape[1:]]
         found = network(resized(tile, size)[None])[0]

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.images.accepting import accepted
 from shared.images.file import ImageFile
+from shared.images.magnifying import Magnification
 from shared.images.ranges import scaled, within_extremes
 from shared.tasks.detection.letterbox import Letterbox, kept_once
 from shared.tasks.detection.results import DetectionWriter
@@ -31,8 +32,8 @@ def find(
     image = scaled(values, *within_extremes(values))
     letterbox = Letterbox(
         input_size=config["input_size"], tile_size=config["tile_size"], largest_whole=config["largest_whole"],
-        overlap=config["tile_overlap"], most=config["most"],
+        overlap=config["tile_overlap"], most=config["most"], magnification=Magnification.of_config(config),
     )  # fmt: skip
-    found = letterbox(image, lambda tile: run(tile)[0])
+    found = letterbox(image, lambda tile: run(tile)[0], file.pixel_size)
     limits = {name: config[name] for name in ("min_score", "overlap", "most")}
     return {"pred": kept_once(found, image.shape[1:], **limits)}

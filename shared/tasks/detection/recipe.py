@@ -11,7 +11,7 @@ SURE = {"min_score": "@min_score", "overlap": "@overlap", "most": "@most"}  # wh
 READ = component(
     "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
 )
-READ_SLIDES = {**READ, "in_bytes": True}  # where nothing is trained
+READ_SLIDES = {**READ, "pixel_size": "@pixel_size", "in_bytes": True}  # where nothing is trained
 CLIPPED = component("shared.tasks.detection.cases.ClipObjectsd", keys="label")
 SCALED = component("shared.images.scaling.ScaleByRanged", keys="image")
 WHERE = {"dataset_dir": "@dataset_dir", "class_names": "@class_names"}
@@ -29,7 +29,8 @@ class Detection:
 
     descriptions: by config. network: its network_def without channels. finding: options of every config of how boxes
     are found in an image: the names in `LETTERBOX` and `SURE`. threshold: from which score on an object counts.
-    training_options: options of training alone. augmentation: the transforms of an image. loss: its arguments.
+    known: arguments of `Magnification`: the objects that the network knows. training_options: options of training
+    alone. augmentation: the transforms of an image. loss: its arguments.
     """
 
     descriptions: Mapping[str, str]
@@ -37,6 +38,7 @@ class Detection:
     class_names: Sequence[str]
     finding: Part
     threshold: float
+    known: Part
     training_options: Part
     augmentation: Sequence[Part]
     loss: Part
@@ -77,7 +79,9 @@ class Detection:
             "raw": function("shared.engine.forms.Form"),
             "suppressed": function("shared.tasks.detection.onnx_forms.Suppressed", **SURE),
         }
-        found = self.finding | {"threshold": self.threshold, "bfloat16": True}
+        pixels = common.PIXELS | {"diameter": "auto"}
+        found = pixels | self.finding | {"threshold": self.threshold, "bfloat16": True}
+        inferer = LETTERBOX | common.magnified(self.known)
         return common.over_cases(
             description=self.descriptions[name],
             options=options | self._classes() | found | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
@@ -86,7 +90,7 @@ class Detection:
             preprocessing=transforms,
             cases=cases,
             report=report,
-            inference={"inferer": LETTERBOX, "postprocessing": compose(SUPPRESSED)},
+            inference={"inferer": inferer, "postprocessing": compose(SUPPRESSED)},
         )
 
     def _train(self) -> Config:

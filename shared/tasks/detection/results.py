@@ -58,29 +58,49 @@ class Detected:
 
     def figures(self) -> Figures:
         """How many objects of each class are counted, and how many for one of another."""
-        return counts_of(self.labels, self.scores, self.class_names, self.threshold)
+        return figures_of(self._content(), self.class_names, self.threshold)
 
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
         """Write `<case>.json` with all objects, and with `pictures` the overlay of those counted."""
+        if pictures:
+            self.draw(overlay_path(folder, self.case), title=self.case)
+        text = json.dumps(self._content(), indent=None) + "\n"
+        write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def _content(self) -> dict[str, Any]:
+        """What the file holds."""
         rows, columns = self.image.shape
-        content = {
+        return {
             "image": self.image.path.name,
             "width": columns,
             "height": rows,
+            **({"pixel_size_um": self.image.pixel_size} if self.image.pixel_size else {}),
             "boxes": self.boxes,
             "labels": self.labels,
             "scores": self.scores,
             "counted": (self.objects[:, 4] >= self.threshold).tolist(),
         }
-        if pictures:
-            self.draw(overlay_path(folder, self.case), title=self.case)
-        text = json.dumps(content, indent=None) + "\n"
-        write_atomically(Path(folder) / f"{self.case}.json", lambda path: path.write_text(text, encoding="utf-8"))
 
     def draw(self, path: Path, *, title: str, reference: "Tensor | None" = None) -> Path:
         self.image.refuse_as_target(path)
         values = self.image.values
         return draw_boxes(path, values, self.counted, class_names=self.class_names, title=title, reference=reference)
+
+
+def figures_of(content: Mapping[str, Any], class_names: Sequence[str], threshold: float) -> Figures:
+    """What the table has of a case, by what its file holds: counts, and where pixels have a size the width of objects.
+
+    Of each class that is the median, in µm, of the root of width times height of the objects counted.
+    """
+    counts = counts_of(content["labels"], content["scores"], class_names, threshold)
+    size = content.get("pixel_size_um")
+    if size is None:
+        return counts
+    kinds = np.array(content["labels"], dtype=object)[np.array(content["scores"]) >= threshold]
+    boxes = np.array(content["boxes"]).reshape(-1, 4)[np.array(content["scores"]) >= threshold]
+    widths = size * np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+    diameters = {f"{n}_um": round(float(np.median(widths[kinds == n])), 2) for n in class_names if (kinds == n).any()}
+    return {**counts, "pixel_size_um": size, **diameters}
 
 
 def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Sequence[str], threshold: float) -> Figures:
@@ -133,8 +153,7 @@ class DetectionWriter(DetectionTask):
         if not (path.is_file() and drawn):
             return None
         try:
-            content = read_json(path)
-            return counts_of(content["labels"], content["scores"], self.class_names, self.threshold)
+            return figures_of(read_json(path), self.class_names, self.threshold)
         except (ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,8 @@ from scipy.ndimage import find_objects
 from shared.errors import InputError
 from shared.files import write_atomically
 
+MEASURED: tuple[Literal["score", "area_px", "area_um2", "diameter_um"], ...]
+MEASURED = ("score", "area_px", "area_um2", "diameter_um")  # what QuPath shows of an instance
 MOST_INSTANCES = 2**16 - 1  # that 16 bits can name
 
 
@@ -23,6 +25,8 @@ class InstanceRow(TypedDict):
     score: float
     label: str
     area_px: int
+    area_um2: NotRequired[float]
+    diameter_um: NotRequired[float]
 
 
 class RunLengths(TypedDict):
@@ -42,8 +46,13 @@ def write_ids(path: str | Path, ids: np.ndarray) -> Path:
     return write_atomically(path, lambda temporary: Image.fromarray(ids.astype(np.uint16)).save(temporary))
 
 
-def instance_table(ids: np.ndarray, scores: Sequence[float], names: Sequence[str]) -> list[InstanceRow]:
-    """A row for each id 1 … N of (rows, columns): id, box (x1, y1, x2, y2) in pixels, score, label, area in pixels."""
+def instance_table(
+    ids: np.ndarray, scores: Sequence[float], names: Sequence[str], pixel_size: float | None = None
+) -> list[InstanceRow]:
+    """A row for each id 1 … N of (rows, columns): id, box (x1, y1, x2, y2) in pixels, score, label, area in pixels.
+
+    pixel_size: in µm, where it is known; the area is then in µm² as well, and the diameter of its circle in µm.
+    """
     areas = np.bincount(ids.ravel(), minlength=len(scores) + 1)[1:]
     return [
         {
@@ -52,9 +61,18 @@ def instance_table(ids: np.ndarray, scores: Sequence[float], names: Sequence[str
             "score": round(float(score), 4),
             "label": name,
             "area_px": int(area),
+            **_in_micrometres(int(area), pixel_size),
         }
         for number, (place, score, name, area) in enumerate(zip(find_objects(ids), scores, names, areas), start=1)
     ]
+
+
+def _in_micrometres(area_px: int, pixel_size: float | None) -> Any:
+    """The entries of an `InstanceRow` that need the size of a pixel."""
+    if pixel_size is None:
+        return {}
+    area = area_px * pixel_size**2
+    return {"area_um2": round(area, 3), "diameter_um": round(2 * (area / np.pi) ** 0.5, 3)}
 
 
 def run_lengths(ids: np.ndarray) -> Iterator[tuple[int, RunLengths]]:
@@ -112,7 +130,7 @@ def write_geojson(path: str | Path, ids: np.ndarray, table: Sequence[InstanceRow
                 "objectType": "detection",
                 "name": str(row["id"]),
                 "classification": {"name": row["label"]},
-                "measurements": {"score": row["score"], "area_px": row["area_px"]},
+                "measurements": {name: row[name] for name in MEASURED if name in row},
             },
         })  # fmt: skip
     text = json.dumps({"type": "FeatureCollection", "features": features})

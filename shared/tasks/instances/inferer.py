@@ -10,6 +10,7 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from shared.engine.inferers import computes_in_bfloat16
+from shared.engine.magnified import pixel_size_of
 from shared.nets.mask_rcnn import Instances
 from shared.tasks.instances.tiling import Tiling
 
@@ -17,7 +18,8 @@ from shared.tasks.instances.tiling import Tiling
 class TiledInstances(Inferer):
     """Find the instances of one image (1, C, *S) of any size, whole or in tiles of at most `roi_size`.
 
-    options: those of `Tiling`. bfloat16: run the network in it where the device has instructions for it.
+    options: those of `Tiling`; the size of pixels is in the meta data of the image. bfloat16: run the network in it
+    where the device has instructions for it.
     Raises InputError where `Tiling` does.
     Returns {"ids": (1, 1, *S), int32, 0 the background, 1 … N the surest first; "scores" and "labels": (1, N)}.
     """
@@ -39,7 +41,8 @@ class TiledInstances(Inferer):
                 found = network(torch.from_numpy(image).to(device), *args, **kwargs)
             return [values.float().cpu().numpy() for values in found[:4]]
 
-        ids, kept = self.tiling(convert_to_tensor(inputs, track_meta=False)[0].cpu().numpy(), run)
+        image = convert_to_tensor(inputs, track_meta=False)[0].cpu().numpy()
+        ids, kept = self.tiling(image, run, pixel_size_of(inputs))
         return {
             "ids": torch.as_tensor(ids)[None, None],
             "scores": torch.tensor([[piece.score for piece in kept]], dtype=torch.float32),

@@ -7,6 +7,7 @@ import numpy as np
 
 from shared.images.accepting import accepted
 from shared.images.file import ImageFile
+from shared.images.magnifying import Magnification
 from shared.images.ranges import scaled, within_percentiles
 from shared.tasks.instances.results import InstanceWriter
 from shared.tasks.instances.tiling import Tiling
@@ -35,6 +36,7 @@ def find(
     scaling = config["preprocessing"]["transforms"][-1]
     low, high = within_percentiles(values, (scaling["lower"], scaling["upper"]))
     image = scaled(values, low, high, onto=(-1, 1))
-    ids, pieces = Tiling(**{name: config[name] for name in TILING})(image, run)
+    tiling = Tiling(**{name: config[name] for name in TILING}, magnification=Magnification.of_config(config))
+    ids, pieces = tiling(image, run, file.pixel_size)
     scores = np.array([piece.score for piece in pieces], dtype=np.float32)
     return {"pred": ids[None], "scores": scores, "labels": np.array([piece.label for piece in pieces], dtype=int)}

@@ -10,7 +10,7 @@ from shared.engine.recipe import Config, Part, component, compose, function
 READ = component(
     "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
 )
-READ_SLIDES = {**READ, "in_bytes": True}  # where nothing is trained
+READ_SLIDES = {**READ, "pixel_size": "@pixel_size", "in_bytes": True}  # where nothing is trained
 READ_INSTANCES = component("shared.tasks.instances.transforms.ReadInstancesd", keys="label", image_key="image")
 NUMBERED = compose(component("shared.tasks.instances.transforms.InstanceMapd", keys="pred"))
 
@@ -23,6 +23,7 @@ class Instances:
     searched. fusing: options of inference and evaluation of how what was found in them is brought together; their
     names are arguments of the inferer. training_options: options of training alone. augmentation: transforms of image
     and ids, up to those that give what the network learns from. percentiles: of the image, taken to 0 and 1.
+    known: arguments of `Magnification`: the objects that the network knows.
     """
 
     descriptions: Mapping[str, str]
@@ -33,6 +34,7 @@ class Instances:
     training_options: Part
     augmentation: Sequence[Part]
     percentiles: tuple[float, float]
+    known: Part
     channels: int = 3
 
     def configs(self) -> dict[str, Config]:
@@ -71,7 +73,8 @@ class Instances:
             "op": function("shared.tasks.instances.onnx_forms.InstanceForm", by_op=True),
             "plain": function("shared.tasks.instances.onnx_forms.InstanceForm", by_op=False),
         }
-        found = self.tiling | self.fusing | {"bfloat16": True}
+        found = common.PIXELS | {"diameter": "auto"} | self.tiling | self.fusing | {"bfloat16": True}
+        inferer = self._tiles(self.tiling | self.fusing) | common.magnified(self.known)
         return common.over_cases(
             description=self.descriptions[name],
             options=options | self._classes() | found | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
@@ -80,7 +83,7 @@ class Instances:
             preprocessing=[*reading, self._scaled()],
             cases=cases,
             report=report,
-            inference={"inferer": self._tiles(self.tiling | self.fusing), "postprocessing": NUMBERED},
+            inference={"inferer": inferer, "postprocessing": NUMBERED},
         )
 
     def _train(self) -> Config:

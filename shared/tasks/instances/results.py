@@ -50,7 +50,7 @@ class FoundInstances:
     @cached_property
     def table(self) -> list[InstanceRow]:
         """A row an instance: see `instance_table`."""
-        return instance_table(self.ids, self.scores, self.labels)
+        return instance_table(self.ids, self.scores, self.labels, self.image.pixel_size)
 
     def figures(self) -> Figures:
         """How many instances there are, how large and how dense."""
@@ -67,17 +67,22 @@ class FoundInstances:
             write_geojson(Path(folder) / f"{self.case}.geojson", self.ids, self.table)
         write_ids(path, self.ids)
         rows, columns = self.ids.shape
-        content = {"image": self.image.path.name, "width": columns, "height": rows, "instances": self.table}
+        known = {"pixel_size_um": self.image.pixel_size} if self.image.pixel_size else {}
+        content = {"image": self.image.path.name, "width": columns, "height": rows, **known, "instances": self.table}
         write_json(Path(folder) / f"{self.case}.json", content)
 
 
 def figures_of(ids: np.ndarray, table: Sequence[InstanceRow]) -> Figures:
     areas = [row["area_px"] for row in table]
+    in_um2 = [row["area_um2"] for row in table if "area_um2" in row]
+    diameters = [row["diameter_um"] for row in table if "diameter_um" in row]
+    known = {"mean_area_um2": np.mean(in_um2), "median_diameter_um": np.median(diameters)} if in_um2 else {}
     return {
         "count": len(table),
         "mean_area_px": round(float(np.mean(areas)), 1) if areas else None,
         "density_per_megapixel": round(1e6 * len(table) / ids.size, 1),
         "area_fraction": round(sum(areas) / ids.size, 4),
+        **{name: round(float(value), 2) for name, value in known.items()},
     }
 
 

@@ -24,7 +24,7 @@ class Segmentation:
     "roi_size", tiling has "overlap". flips: arguments of the FlipInferer. shift: transforms that take a prediction onto
     the labels' grid. folds: whether --fold chooses another split. augmentation: entries of "train", the list
     "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image. doubted: what
-    the writer warns about, by its argument.
+    the writer warns about, by its argument. known: of pictures, arguments of `Magnification`: what the network knows.
     """
 
     descriptions: Mapping[str, str]
@@ -45,6 +45,7 @@ class Segmentation:
     folds: bool = False
     several_crops: bool = False
     doubted: Mapping[str, float] = field(default_factory=dict)
+    known: Part = field(default_factory=dict)
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -74,13 +75,14 @@ class Segmentation:
         self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part,
         inference: Part,
     ) -> Config:  # fmt: skip
+        seen = options | self._seen() | self._pixels()
         network = common.in_runtime(common.on_device(self._dims), {"raw": function("shared.engine.forms.Form")})
         return common.over_cases(
             description=self.descriptions[name],
-            options=options | self._seen() | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
+            options=seen | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
             places=common.paths(output_dir, **self._weights(), **common.RUNTIME_PATHS),
             network={"network_def": common.with_channels(self.network)} | network,
-            preprocessing=self._preprocessing("image", "bilinear", reading),
+            preprocessing=self._preprocessing("image", "bilinear", reading, sized=True),
             cases=cases,
             report=report,
             inference=inference,
@@ -113,8 +115,13 @@ class Segmentation:
         written = [likely | {"enabled": "@probabilities"}, unsure | {"enabled": "@uncertainty"}]
         kept = written if probabilities else [unsure | {"confidence": True}]
         discrete = component("AsDiscreted", keys="pred", argmax=True)
+        inferer = component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES)
+        if self.known:
+            inferer = component(
+                "shared.engine.magnified.MagnifiedInferer", inferer=inferer, **common.magnified(self.known)
+            )
         return {
-            "inferer": component("shared.engine.inferers.FlipInferer", **self.flips, inferer=TILES),
+            "inferer": inferer,
             "postprocessing": compose(*restored, *self.shift, *kept, discrete),
         }
 
@@ -127,11 +134,17 @@ class Segmentation:
         changed = component("Compose", transforms="$@preprocessing_transforms + @train#augmentation")
         return self.augmentation | {"preprocessing": changed, "dataset": dataset, "dataloader": learning.train_loader()}
 
-    def _preprocessing(self, keys: str | list[str], modes: str | list[str], reading: Sequence[Part]) -> list[Part]:
-        """The transforms of `keys`, the image alone or with its label, of which `reading` reads the label."""
+    def _preprocessing(
+        self, keys: str | list[str], modes: str | list[str], reading: Sequence[Part], *, sized: bool = False
+    ) -> list[Part]:
+        """The transforms of `keys`, the image alone or with its label, of which `reading` reads the label.
+
+        sized: whether pixels may be given a size.
+        """
+        pixel_size = self._pixel_size() if sized else {}
         read = component(
             "shared.images.checking.ReadCased", keys="image", spatial_dims=self._dims, channels="@channels",
-            **({"channel": "@channel"} if self._dims == 2 else {"pixdim": "@pixdim"}),
+            **({"channel": "@channel"} if self._dims == 2 else {"pixdim": "@pixdim"}), **pixel_size,
         )  # fmt: skip
         scaled = component(
             "ScaleIntensityRangePercentilesd", keys="image", lower=0.5, upper=99.5, b_min=0.0, b_max=1.0, clip=True,
@@ -156,7 +169,7 @@ class Segmentation:
         return self._reading_labels()
 
     def _writer(self) -> Part:
-        return self._task("Writer", **self._forms(), **self.doubted)
+        return self._task("Writer", **self._forms(), **self.doubted, **self._pixel_size())
 
     def _scorer(self) -> Part:
         return self._task("Scorer")
@@ -189,6 +202,12 @@ class Segmentation:
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid
+
+    def _pixels(self) -> Part:
+        return common.PIXELS if self.known else {}
+
+    def _pixel_size(self) -> Part:
+        return {"pixel_size": "@pixel_size"} if self.known else {}
 
     def _labels(self) -> Part:
         values = {"label_values": list(self.label_values)} if self.label_values else {}

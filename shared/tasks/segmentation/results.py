@@ -18,6 +18,8 @@ from shared.errors import InputError
 from shared.files import write_json
 from shared.images.cases import Case
 from shared.images.file import ImageFile
+from shared.images.pixel_size import checked_pixel_size
+from shared.images.raster import stored_pixel_size
 from shared.images.reading import read_image
 from shared.tasks.segmentation.dicom_seg import check_installed, is_series, seg_name, write_dicom_seg
 from shared.tasks.segmentation.metrics import segmentation_scores
@@ -56,11 +58,15 @@ class Segmented:
         return self.image.affine
 
     def figures(self) -> Figures:
-        """The volume of each class in mm³, of raster images in pixels."""
+        """The volume of each class in mm³, of raster images the area in pixels, and in µm² where these are known."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names)).tolist()
-        unit, voxel = ("px", 1) if self.image.is_raster else ("mm3", abs(float(np.linalg.det(self.affine[:3, :3]))))
+        units = {"px": 1.0} if self.image.is_raster else {"mm3": abs(float(np.linalg.det(self.affine[:3, :3])))}
+        if self.image.pixel_size:
+            units["um2"] = self.image.pixel_size**2
         first = 0 if self.include_background else 1
-        return {f"{n}_{unit}": round(c * voxel, 3) for n, c in list(zip(self.class_names, counts))[first:]}
+        sizes = list(zip(self.class_names, counts))[first:]
+        known = {"pixel_size_um": self.image.pixel_size} if self.image.pixel_size else {}
+        return {f"{n}_{unit}": round(c * each, 3) for unit, each in units.items() for n, c in sizes} | known
 
     def doubt(self, largest_mm: float) -> str:
         """Why the image may not be what the network was made for, in a line; "" where nothing speaks for that.
@@ -136,7 +142,8 @@ class SegmentationWriter(SegmentationTask):
     """Write each case's label map and overlay; report the size of each class.
 
     largest_mm: see `Segmented.doubt`; None: nothing is doubted. probabilities, uncertainty: whether results hold them.
-    dicom_seg: whether that is written of a DICOM series; raises InputError where its library is missing.
+    dicom_seg: whether that is written of a DICOM series; raises InputError where its library is missing. pixel_size:
+    as `ReadCased` has it.
     """
 
     summaries = ()
@@ -149,6 +156,7 @@ class SegmentationWriter(SegmentationTask):
         probabilities: bool = False,
         uncertainty: bool = False,
         dicom_seg: bool = False,
+        pixel_size: object = "",
         **options: Any,
     ) -> None:
         super().__init__(output_dir, **options)
@@ -157,6 +165,7 @@ class SegmentationWriter(SegmentationTask):
         self.largest_mm = largest_mm
         self.maps = [kind for kind, is_written in ((KEY, probabilities), (UNCERTAINTY, uncertainty)) if is_written]
         self.dicom_seg = dicom_seg
+        self.pixel_size = checked_pixel_size(pixel_size)
 
     def targets(self, case: str) -> list[str]:
         files = [target for either in self._files(case) for target in either]
@@ -169,6 +178,7 @@ class SegmentationWriter(SegmentationTask):
         stored = self.stored(case)
         if stored is None:
             return None
+        stored = replace(stored, pixel_size=self.pixel_size or stored_pixel_size(case["image"]))
         labels = stored.values[0].astype(np.uint8)
         return Segmented(case["case"], stored, labels, self.class_names, self.include_background).figures()
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from scipy import ndimage
 from torch import Tensor
 
+from shared.images.magnifying import Magnification
 from shared.tasks.detection.inferer import LetterboxInferer, Suppressd
 
 OPTIONS = {"input_size": 128, "tile_size": 160, "largest_whole": 320}
@@ -41,16 +43,50 @@ def detect(size: tuple[int, int], boxes: list, **options: int) -> tuple[np.ndarr
 def test_boxes_are_in_pixels_of_the_image_whatever_its_size_and_aspect(size: tuple[int, int]) -> None:
     box = (size[0] // 4, size[1] // 4, size[0] // 4 + 16, size[1] // 4 + 24)
     found, network = detect(size, [box])
+    # A pixel that the network sees is 1.25 of the image's.
+    np.testing.assert_allclose(found, [box], atol=1.25)
+    assert network.shown == [(round(size[0] * 128 / 160), round(size[1] * 128 / 160))]
+
+
+def test_the_size_of_tiles_decides_at_what_scale_a_whole_image_is_seen() -> None:
+    assert [detect((80, 40), [], tile_size=tile)[1].shown for tile in (160, 80, 320)] == [
+        [(64, 32)], [(128, 64)], [(32, 16)],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("diameter", "pixel_size", "shown"),
+    [
+        (20, None, (64, 64)),  # the diameter that is known: 80 pixels at 128 / 160
+        (10, None, (128, 128)),
+        (40, 0.5, (32, 32)),  # what the user measured goes before the pixels
+        ("", 0.5, (64, 64)),  # 10 µm are 20 pixels
+        ("auto", 0.25, (32, 32)),
+        ("", None, (64, 64)),
+    ],
+)
+def test_an_image_is_enlarged_by_the_size_of_its_objects(
+    diameter: object, pixel_size: float | None, shown: tuple[int, int]
+) -> None:
+    network = FindsSquares()
+    known = Magnification(known_px=20, known_um=10, diameter=diameter)
+    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, usual_tile=160, magnification=known)  # type: ignore[arg-type]
+    image = image_of((80, 80), [(8, 16, 40, 48)])
+    if pixel_size:
+        image = MetaTensor(image, meta={"pixel_size": torch.tensor([pixel_size])})
+    found = inferer(image, network)
+    assert network.shown == [shown]
     # A pixel that the network sees is at most 2.5 of the image's.
-    np.testing.assert_allclose(found, [box], atol=2.5)
-    (shown,) = network.shown
-    assert max(shown) <= 128
-    assert shown[0] / shown[1] == pytest.approx(size[0] / size[1], rel=0.05)
+    np.testing.assert_allclose(found[0, :4, 0], [8, 16, 40, 48], atol=2.5)
 
 
-def test_a_small_image_is_not_enlarged_beyond_the_scale_of_a_tile() -> None:
-    _, network = detect((80, 40), [(10, 10, 30, 30)])
-    assert network.shown == [(64, 32)]  # 128/160 of its size
+def test_objects_as_wide_as_known_are_estimated_without_another_run() -> None:
+    """The look that finds them is the whole run: nothing is computed twice, and nothing is resized."""
+    known = Magnification(known_px=20, known_um=10, diameter="auto", without_change=[15, 25])
+    network, boxes = FindsSquares(), [(10, 10, 30, 30), (10, 50, 30, 70), (50, 10, 70, 30)]
+    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, usual_tile=160, magnification=known)  # type: ignore[arg-type]
+    inferer(image_of((80, 80), boxes), network)
+    assert network.shown == [(64, 64)]
 
 
 def test_an_object_on_a_seam_is_found_once_and_whole() -> None:

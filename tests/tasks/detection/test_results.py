@@ -1,6 +1,7 @@
 """What is written and reported of the objects found in a case, and how they are scored."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,18 @@ def test_objects_are_written_as_corners_in_x_and_y_and_counted_from_the_threshol
     complete = json.loads((tmp_path / "out" / "coco.json").read_text())
     assert complete["images"] == [{"id": 1, "file_name": "a/b.png", "width": 40, "height": 30}]
     assert [one["bbox"] for one in complete["annotations"]] == [r["bbox"] for r in results[:2]]  # those counted
+
+
+def test_widths_are_in_micrometres_where_pixels_have_a_size(tmp_path: Path) -> None:
+    """Of 12 × 10 and 16 × 14 pixels of half a µm the roots are 5.48 and 7.48 µm."""
+    writer, case = DetectionWriter(tmp_path / "out", class_names=NAMES, threshold=0.4), result_of(tmp_path, "a")
+    case["files"] = {"image": replace(case["files"]["image"], pixel_size=0.5)}
+    figures = writer.process(case)
+    assert figures == {
+        "red": 1, "white": 1, "red/white": 1.0, "pixel_size_um": 0.5, "red_um": 5.48, "white_um": 7.48
+    }  # fmt: skip
+    assert json.loads((tmp_path / "out" / "a.json").read_text())["pixel_size_um"] == 0.5
+    assert writer.finished({"case": "a", "image": ""}) == figures
 
 
 def test_right_missed_and_superfluous_objects_are_told_apart(tmp_path: Path) -> None:

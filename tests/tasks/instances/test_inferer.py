@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from scipy.ndimage import find_objects
 from scipy.ndimage import label as connected_parts
 
+from shared.images.magnifying import Magnification
 from shared.nets.mask_rcnn import Instances
 from shared.tasks.instances.inferer import TiledInstances
 from shared.tasks.instances.metrics import average_precision
@@ -151,3 +152,21 @@ def test_an_image_of_nothing_has_no_instances() -> None:
 def test_more_images_than_one_are_refused() -> None:
     with pytest.raises(ValueError, match="one image"):
         TiledInstances([64, 64])(torch.zeros(2, 3, 40, 100), bright_parts)
+
+
+@pytest.mark.parametrize("factor", [2, 0.5])
+def test_ids_are_on_the_images_grid_whatever_the_magnification(factor: float) -> None:
+    """Tiles of 64 pixels that the network knows are 32 of the image at twice, and 128 at half the magnification."""
+    ids, sizes = scene((120, 90), largest=12), []
+
+    def network(image: torch.Tensor) -> Instances:
+        sizes.append(image.shape[2:])
+        return bright_parts(image)
+
+    known = Magnification(known_px=16 * factor, known_um=8, diameter=16)
+    inferer = TiledInstances([64, 64], overlap=30, threshold=0.3, magnification=known)
+    found = inferer(as_image(ids), network)["ids"][0, 0].numpy()  # type: ignore[arg-type]
+    assert found.shape == ids.shape
+    assert max(max(size) for size in sizes) <= 64
+    assert len(sizes) == (1 if factor < 1 else len(list(tiles((120, 90), (32, 32), 15))))
+    assert average_precision(found, ids, [0.5])[0] > 0.9

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,19 @@ def test_ids_table_and_overlay_are_written_and_figures_told(tmp_path: Path) -> N
     }
     assert {path.name for path in (tmp_path / "out").rglob("*.*")} == {"b.png", "b.json"}
     assert (tmp_path / "out" / "overlays" / "a" / "b.png").is_file()
+
+
+def test_sizes_are_in_micrometres_too_where_pixels_have_a_size(tmp_path: Path) -> None:
+    """96, 96 and 21 pixels of 0.25 µm² each; a circle of 24 µm² is 5.528 µm wide."""
+    writer, case = InstanceWriter(tmp_path / "out", class_names=["nucleus"]), result_of(tmp_path, "a")
+    case["files"] = {"image": replace(case["files"]["image"], pixel_size=0.5)}
+    figures = writer.process(case)
+    assert (figures["mean_area_um2"], figures["median_diameter_um"]) == (17.75, 5.53)
+    content = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert content["pixel_size_um"] == 0.5
+    assert [row["area_um2"] for row in content["instances"]] == [24, 24, 5.25]
+    assert content["instances"][0]["diameter_um"] == 5.528
+    assert writer.finished({"case": "a", "image": str(tmp_path / "in" / "a.png")}) == figures
 
 
 def test_the_other_forms_are_written_where_asked_for(tmp_path: Path) -> None:

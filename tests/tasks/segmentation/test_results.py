@@ -1,6 +1,7 @@
 """What is written and told of a segmented case, with the first class and without, of pictures and of volumes."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,18 @@ def test_the_size_of_the_first_class_is_told_where_it_is_included(
     assert list(figures.items()) == ([membrane, inside] if included else [inside])
     # Read back from the file, as a resumed run does.
     assert writer.finished({"case": "a", "image": str(tmp_path / f"a{ending}")}) == figures
+
+
+def test_areas_are_in_square_micrometres_too_where_pixels_have_a_size(tmp_path: Path) -> None:
+    """10 and 14 pixels of 4 µm². A resumed run knows the size from the option, or the file of the image."""
+    case = result(tmp_path, ".png")
+    case["files"] = {"image": replace(case["files"]["image"], pixel_size=2.0)}
+    writer = SegmentationWriter(tmp_path / "out", class_names=NAMES, include_background=True, pixel_size="2")
+    figures = writer.process(case)
+    assert figures == {
+        "membrane_px": 10, "inside_px": 14, "membrane_um2": 40, "inside_um2": 56, "pixel_size_um": 2
+    }  # fmt: skip
+    assert writer.finished({"case": "a", "image": str(tmp_path / "a.png")}) == figures
 
 
 @pytest.mark.parametrize(
