@@ -154,8 +154,8 @@ def test_monai_exports_a_checkpoint_to_torchscript(bundle: Path, tmp_path: Path)
     entry, out = (shape["network_data_format"][side] for side in ("inputs", "outputs"))
     image = torch.rand(1, entry["image"]["num_channels"], *entry["image"]["spatial_shape"])
     assert network(image).shape[1] == out["pred"]["num_channels"]
-    original = load(bundle.name, bundle_dir=bundle.parent, device="cpu", workflow_type="inference")
-    assert isinstance(original, torch.nn.Module)
+    original: Any = load(bundle.name, bundle_dir=bundle.parent, device="cpu", workflow_type="inference")
+    original.eval()
     other = torch.rand(2, image.shape[1], *(33 + 4 * axis for axis in range(image.ndim - 2)))
     with torch.no_grad():
-        torch.testing.assert_close(network(other), original.eval()(other), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(network(other), original(other), rtol=1e-4, atol=1e-4)
