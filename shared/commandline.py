@@ -67,7 +67,7 @@ def check_ranges(config: Mapping[str, object]) -> None:
     )
     for names, expected, holds in ranges:
         for name in sorted(names & config.keys()):
-            value = config[name]
+            value = list(config[name].values()) if isinstance(config[name], dict) else config[name]
             for number in value if isinstance(value, list | tuple) else [value]:
                 if isinstance(number, int | float) and not holds(number):  # NaN holds nothing
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")

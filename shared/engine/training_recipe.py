@@ -35,6 +35,11 @@ def networks(
     return made | (learner or {}) | {"average": average}
 
 
+def watched(cases: Part) -> Part:
+    """The parts of a data set of pictures; those that look alike across training and validation are reported."""
+    return component("shared.images.lookalikes.warned_of_lookalikes", cases=cases)
+
+
 def cached(data: str, transform: str | Part) -> Part:
     return component("shared.engine.datasets.SerialCacheDataset", data=data, transform=transform)
 
