@@ -121,7 +121,9 @@ def _same_kind(default: object, value: object) -> bool:
 
 
 def _is_by_class(default: Mapping[str, object], value: object) -> bool:
-    """Whether `value` is what an option of BY_CLASS may be: numbers."""
+    """Whether `value` is what an option of BY_CLASS may be: numbers, or an expression."""
+    if isinstance(value, str):
+        return _same_kind(default, value)
     numbers = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
     return all(_same_kind(0.5, number) for number in numbers)
 

@@ -1,5 +1,6 @@
 """The score from which an object counts: one for all classes, or one for each. Needs no torch."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,15 +37,15 @@ def is_counted(objects: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 def counting_right(found: Sequence[np.ndarray], true: Sequence[np.ndarray], classes: int) -> list[float | None]:
     """The threshold of each class by which as many objects are counted in all images together as there are.
 
-    found: of each image (K, 6), as `Detected` has them. true: (M, 5), corners and class. To three digits; None where
-    there are none of a class, or fewer were found.
+    found: of each image (K, 6), as `Detected` has them. true: (M, 5), corners and class. Down to three
+    digits; None where there are none of a class, or fewer were found.
     """
     objects, labels = np.concatenate(found), np.concatenate([rows[:, 4] for rows in true])
     chosen: list[float | None] = []
     for index in range(classes):
         scores = np.sort(objects[objects[:, 5] == index, 4])[::-1]
         number = int((labels == index).sum())
-        chosen.append(round(float(scores[number - 1]), 3) if 0 < number <= len(scores) else None)
+        chosen.append(math.floor(1000 * float(scores[number - 1])) / 1000 if 0 < number <= len(scores) else None)
     return chosen
 
 
