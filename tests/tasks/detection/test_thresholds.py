@@ -42,7 +42,7 @@ def test_as_many_pass_the_thresholds_that_count_right_as_there_are_in_all_images
     found = [objects((0.9, 0), (0.8, 0), (0.3, 1)), objects((0.7, 0), (0.2, 0), (0.6, 1))]
     true = [np.array([[0, 0, 9, 9, 0.0]] * 3 + [[0, 0, 9, 9, 2.0]]), np.array([[0, 0, 9, 9, 1.0]])]
     chosen = counting_right(found, true, 3)
-    assert chosen[:2] == pytest.approx([0.7, 0.6], abs=1e-3)  # three of four red ones, one of two white ones
+    assert chosen[:2] == pytest.approx([0.7, 0.6], abs=2e-3)  # three of four red ones, one of two white ones
     assert chosen[2] is None  # no platelet was found
     thresholds = by_class({n: c for n, c in zip(NAMES, chosen) if c is not None}, NAMES)
     counted = np.concatenate(found)[is_counted(np.concatenate(found), thresholds)]
