@@ -114,7 +114,7 @@ class Detection:
                 key_metric={"ap": precision},
                 additional_metrics={"ap50": precision | {"at": "ap50"}},
             ),
-            train=learning.training_loop(self._training_data(), network="@heads", warmup_epochs=3),
+            train=learning.training_loop(self._training_data(), network="@heads", warmup_epochs="@warmup_epochs"),
         )
 
     def _training_data(self) -> Part:
@@ -126,7 +126,7 @@ class Detection:
         resized = component("Compose", transforms="$@preprocessing_transforms + [@train#resizing]")
         return {
             "resizing": component(
-                f"{MOSAIC}.ResizeLongestd", keys="image", length="@input_size", smallest="@tile_size"
+                f"{MOSAIC}.ResizeLongestd", keys="image", length="@input_size", smallest="@smallest_side"
             ),
             "images": learning.cached("$@cases['training']", resized),
             "preprocessing": compose(*self.augmentation),
