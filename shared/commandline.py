@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,9 @@ def check_ranges(config: Mapping[str, object]) -> None:
     )
     for names, expected, holds in ranges:
         for name in sorted(names & config.keys()):
-            value = list(config[name].values()) if isinstance(config[name], dict) else config[name]
-            for number in value if isinstance(value, list | tuple) else [value]:
+            value = config[name]
+            numbers = value.values() if isinstance(value, dict) else value
+            for number in numbers if isinstance(numbers, Iterable) else [numbers]:
                 if isinstance(number, int | float) and not holds(number):  # NaN holds nothing
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")
 

@@ -72,8 +72,11 @@ def check_options(
                 fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
             )  # fmt: skip
         default = (own or defaults).get(key, defaults[key])
-        kind = _is_by_class if key in BY_CLASS and isinstance(default, dict) else _same_kind
-        if not kind(default, value) or (key in FIXED_LENGTH and not _same_length(default, value)):
+        if isinstance(default, dict) and key in BY_CLASS:
+            fits = _is_by_class(default, value)
+        else:
+            fits = _same_kind(default, value)
+        if not fits or (key in FIXED_LENGTH and not _same_length(default, value)):
             raise InputError(
                 f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
             )

@@ -30,7 +30,7 @@ def warned_of_lookalikes(cases: Cases) -> Cases:
     training, validation = cases[TRAINING], cases[VALIDATION]
     pairs = lookalikes([case["image"] for case in training], [case["image"] for case in validation])
     if pairs:
-        names = [f"{training[i]['case']} and {validation[j]['case']}" for i, j in pairs]
+        names = list(dict.fromkeys(f"{training[i]['case']} and {validation[j]['case']}" for i, j in pairs))
         more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
         logger.warning(
             "training and validation pictures look alike, so that figures of validation are too good: %s%s; leave one "

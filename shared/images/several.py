@@ -1,7 +1,9 @@
 """Several data sets taken together as one, as a list in `--dataset_dir` names them."""
 
 import ast
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import InputError
@@ -9,23 +11,32 @@ from shared.errors import InputError
 DataSets = str | Path | Sequence[str | Path]
 
 
-def data_sets(dataset_dir: DataSets) -> dict[str, Path]:
-    """The folder of each data set, by what the names of its cases begin with.
+@dataclass(frozen=True)
+class DataSet:
+    """One of the data sets: its folder, what the names of its cases begin with, and how often it is trained on."""
 
-    dataset_dir: a folder, several, or the text of a list of several, as a command line has it. Names begin with nothing
-    where there is one folder, else with that folder's name, as in `raabin/`.
-    Raises InputError where two of several have the same name, or there is none.
+    folder: Path
+    prefix: str = ""
+    times: int = 1
+
+
+def data_sets(dataset_dir: DataSets) -> list[DataSet]:
+    """The data sets of an option.
+
+    dataset_dir: a folder, several, or the text of a list of several, as a command line has it. One that is listed twice
+    is trained on twice as often. Names of cases begin with nothing where there is one folder, else with that folder's
+    name, as in `raabin/`.
+    Raises InputError where two folders have the same name, or there is none.
     """
-    folders = _folders(dataset_dir)
-    if len(folders) == 1:
-        return {"": folders[0]}
-    named = {f"{folder.name}/": folder for folder in folders}
-    if not named or len(named) < len(folders):
+    times = Counter(_folders(dataset_dir))
+    if len(times) == 1:
+        return [DataSet(folder) for folder in times]
+    if not times or len({folder.name for folder in times}) < len(times):
         raise InputError(
-            "--dataset_dir", expected="one folder, or several of different names", got=list(map(str, folders)),
-            fix="rename one of them, or name each once",
+            "--dataset_dir", expected="one folder, or several of different names", got=list(map(str, times)),
+            fix="rename one of them",
         )  # fmt: skip
-    return named
+    return [DataSet(folder, f"{folder.name}/", number) for folder, number in times.items()]
 
 
 def _folders(dataset_dir: DataSets) -> list[Path]:

@@ -6,29 +6,30 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError
-from shared.images.several import data_sets
+from shared.images.several import DataSet, data_sets
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("a/b", {"": Path("a/b")}),
-        (Path("a/b"), {"": Path("a/b")}),
-        (["a/b"], {"": Path("a/b")}),
-        (["a/b", Path("c")], {"b/": Path("a/b"), "c/": Path("c")}),
-        ("['a/b', 'c/']", {"b/": Path("a/b"), "c/": Path("c")}),  # as python-fire leaves it to a text option
-        ("[x", {"": Path("[x")}),
-        ("[x]", {"": Path("[x]")}),  # a name, and no list of texts
+        ("a/b", [DataSet(Path("a/b"))]),
+        (Path("a/b"), [DataSet(Path("a/b"))]),
+        (["a/b"], [DataSet(Path("a/b"))]),
+        (["a/b", Path("c")], [DataSet(Path("a/b"), "b/"), DataSet(Path("c"), "c/")]),
+        (["a/b", "c", "a/b/"], [DataSet(Path("a/b"), "b/", 2), DataSet(Path("c"), "c/")]),
+        ("['a/b', 'c/']", [DataSet(Path("a/b"), "b/"), DataSet(Path("c"), "c/")]),  # as typed on a command line
+        ("[x", [DataSet(Path("[x"))]),
+        ("[x]", [DataSet(Path("[x]"))]),  # a name, and no list of texts
     ],
 )
-def test_cases_are_called_after_their_data_set_where_there_are_several(given: Any, expected: dict[str, Path]) -> None:
+def test_cases_are_called_after_their_data_set_where_there_are_several(given: Any, expected: list[DataSet]) -> None:
     assert data_sets(given) == expected
 
 
 def test_a_folder_that_is_called_like_a_list_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "['a']").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert data_sets("['a']") == {"": Path("['a']")}
+    assert data_sets("['a']") == [DataSet(Path("['a']"))]
 
 
 @pytest.mark.parametrize("given", [[], ["a/x", "b/x"]])

@@ -49,9 +49,10 @@ def boxed_cases(
     Raises InputError for a class that is none of `class_names`, a listed image without annotation, or an empty part.
     """
     parts: dict[str, list[BoxedCase]] = {}
-    for prefix, root in data_sets(dataset_dir).items():
-        for part, cases in _split(root, class_names, fraction=fraction, seed=seed, fold=fold).items():
-            parts.setdefault(part, []).extend(_named(cases, prefix))
+    for one in data_sets(dataset_dir):
+        for part, cases in _split(one.folder, class_names, fraction=fraction, seed=seed, fold=fold).items():
+            times = one.times if part == TRAINING else 1
+            parts.setdefault(part, []).extend(times * _named(cases, one.prefix))
     return parts
 
 
@@ -122,8 +123,11 @@ def _by_looks(boxed: Sequence[BoxedImage]) -> Callable[[list[str]], list[str]]:
 
 
 def _all(dataset_dir: DataSets, class_names: Sequence[str]) -> list[BoxedCase]:
-    sets = data_sets(dataset_dir).items()
-    return [case for prefix, root in sets for case in _named(_cases(read_boxes(root), class_names), prefix)]
+    return [
+        case
+        for one in data_sets(dataset_dir)
+        for case in _named(_cases(read_boxes(one.folder), class_names), one.prefix)
+    ]
 
 
 def _named(cases: Sequence[BoxedCase], prefix: str) -> list[BoxedCase]:

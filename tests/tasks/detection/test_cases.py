@@ -108,6 +108,9 @@ def test_several_data_sets_are_split_each_on_its_own_and_their_cases_called_afte
     every = select_boxed(f"['{data}', '{other}']", NAMES)
     assert [c["case"] for c in every] == [c["case"] for c in parts["all"]]
     assert {c["case"]: c["label"][:, 4].tolist() for c in every}["other/im0"] == [1]
+    twice = boxed_cases([data, other, data], NAMES, fraction=0.25)
+    assert len(twice["training"]) == 2 * 8 + 3
+    assert len(twice["validation"]) == 3  # each scored once
 
 
 def test_pictures_that_look_alike_are_in_one_part(tmp_path: Path) -> None:

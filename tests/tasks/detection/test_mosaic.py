@@ -101,7 +101,7 @@ def test_mirroring_twice_is_nothing_and_resizing_scales_the_corners() -> None:
 
 def test_a_small_picture_is_resized_as_if_it_were_as_large_as_the_smallest() -> None:
     """As `Letterbox` shows it: 32 pixels of which the network sees 40 as 20 are seen as 16."""
-    given = {"image": torch.rand(3, 16, 32), "label": torch.tensor([[2.0, 4, 8, 10, 1]])}
+    given: Any = {"image": torch.rand(3, 16, 32), "label": torch.tensor([[2.0, 4, 8, 10, 1]])}
     sample = ResizeLongestd("image", length=20, smallest=40)(given)
     assert sample["image"].shape == (3, 8, 16)
     assert sample["label"].tolist() == [[1, 2, 4, 5, 1]]
