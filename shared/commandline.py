@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ POSITIVE = {
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",
     "smallest", "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives",
-    "negatives", "shift", "tile_size",
+    "negatives", "shift", "tile_size", "smallest_side", "warmup_epochs",
 }  # fmt: skip
 LARGEST = 2**32 - 1  # of any number: what seeds, sizes and counts hold in every library
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1
@@ -68,7 +68,8 @@ def check_ranges(config: Mapping[str, object]) -> None:
     for names, expected, holds in ranges:
         for name in sorted(names & config.keys()):
             value = config[name]
-            for number in value if isinstance(value, list | tuple) else [value]:
+            numbers = value.values() if isinstance(value, dict) else value
+            for number in numbers if isinstance(numbers, Iterable) else [numbers]:
                 if isinstance(number, int | float) and not holds(number):  # NaN holds nothing
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")
 

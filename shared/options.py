@@ -24,6 +24,8 @@ HOUSEKEEPING = {
 WEIGHTS = {"weights", "locator_weights"}  # options that name files of weights
 # Options whose list has a fixed length: an entry an axis of the image, or two limits.
 FIXED_LENGTH = {"pixdim", "roi_size", "patch_size", "label_offset", "zoom"}
+# Options whose numbers are by class, for which one number, or a list in the order of the classes, may stand.
+BY_CLASS = {"threshold"}
 # Top-level keys that MONAI itself adds to a config: the metadata, and those of `--tracking mlflow`.
 MONAI_KEYS = {"_meta_", "tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0"}
 
@@ -71,7 +73,11 @@ def check_options(
                 fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
             )  # fmt: skip
         default = (own or defaults).get(key, defaults[key])
-        if not _same_kind(default, value) or (key in FIXED_LENGTH and not _same_length(default, value)):
+        if isinstance(default, dict) and key in BY_CLASS:
+            fits = _is_by_class(default, value)
+        else:
+            fits = _same_kind(default, value)
+        if not fits or (key in FIXED_LENGTH and not _same_length(default, value)):
             raise InputError(
                 f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
             )
@@ -116,6 +122,14 @@ def _same_kind(default: object, value: object) -> bool:
     if isinstance(default, str) and not default.startswith(("$", "@")):
         return isinstance(value, str | int | float | PathLike)  # a number where it was not typed: --channel
     return True
+
+
+def _is_by_class(default: Mapping[str, object], value: object) -> bool:
+    """Whether `value` is what an option of BY_CLASS may be: numbers, or an expression."""
+    if isinstance(value, str):
+        return _same_kind(default, value)
+    numbers = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    return all(_same_kind(0.5, number) for number in numbers)
 
 
 def _are_alike(defaults: Sequence[object], values: Sequence[object]) -> bool:

@@ -31,7 +31,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "bccd"
 SAMPLES = BUNDLE / "sample_data"
 SAMPLE = SAMPLES / "JPEGImages" / "BloodImage_00310.jpg"
 NAMES = ["RBC", "WBC", "Platelets"]
-THRESHOLD = json.loads((BUNDLE / "configs" / "inference.json").read_text())["threshold"]
+THRESHOLDS = json.loads((BUNDLE / "configs" / "inference.json").read_text())["threshold"]
 
 
 def detect(dataset_dir: Path, output_dir: Path, config: str = "inference", **options: Any) -> Path:
@@ -45,7 +45,7 @@ def stored(path: Path) -> Any:
 def sure(content: dict[str, Any]) -> torch.Tensor:
     """(K, 5): the boxes that are counted, as they are stored, and their class."""
     rows = zip(content["boxes"], content["labels"], content["scores"])
-    kept = [[*box, NAMES.index(label)] for box, label, score in rows if score >= THRESHOLD]
+    kept = [[*box, NAMES.index(label)] for box, label, score in rows if score >= THRESHOLDS[label]]
     return torch.tensor(kept, dtype=torch.float32).reshape(-1, 5)
 
 

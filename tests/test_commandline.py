@@ -49,6 +49,7 @@ LARGEST = f"a number from -{2**32 - 1} to {2**32 - 1}"
     [
         ("max_epochs", 0, "more than 0"), ("batch_size", -1, "more than 0"), ("pixdim", [1.0, 0.0, 1.0], "more than 0"),
         ("overlap", -0.5, "0 or more"), ("threshold", 1.5, "a number from 0 to 1"), ("seed", -1, "0 or more"),
+        ("threshold", {"a": 0.5, "b": -1}, "a number from 0 to 1"),
         ("learning_rate", float("nan"), LARGEST), ("seed", 10**30, LARGEST),
         ("label_offset", [0.5, float("inf")], LARGEST),
     ],

@@ -19,6 +19,7 @@ FILE: dict[str, Any] = {
     "resume": False,
     "finetune_from": None,
     "roi_size": [96, 96, 96],
+    "threshold": {"a": 0.4, "b": 0.6},
     "network_def": {"_target_": "UNet", "channels": 1},
 }
 
@@ -47,6 +48,7 @@ def test_an_option_like_no_other_is_refused_with_a_list_of_those_there_are() -> 
         ("resume", "yes", "false"), ("resume", 1, "false"), ("resume", None, "false"),
         ("roi_size", 96, "[96, 96, 96]"), ("roi_size", "96,96,96", "[96, 96, 96]"), ("roi_size", [], "[96, 96, 96]"),
         ("roi_size", [96, None, 96], "[96, 96, 96]"), ("roi_size", [96], "[96, 96, 96]"),
+        ("threshold", "high", '{"a": 0.4, "b": 0.6}'), ("threshold", [0.4, None], '{"a": 0.4, "b": 0.6}'),
         ("network_def", "UNet", '{"_target_": "UNet", "channels": 1}'), ("output_dir", ["a"], '"outputs"'),
     ],
 )  # fmt: skip
@@ -62,6 +64,7 @@ def test_a_value_of_another_type_is_refused_with_the_default_as_the_example(key:
         ("dataset_dir", "/data"), ("output_dir", "$'a' + 'b'"), ("max_epochs", 5), ("max_epochs", "$2 * 3"),
         ("learning_rate", 1), ("resume", True), ("finetune_from", "pretrained"), ("roi_size", (64, 64, 64)),
         ("network_def", {"_target_": "UNet", "channels": 2}), ("network_def", {"_target_": "Other"}),
+        ("threshold", 0.3), ("threshold", [0.1, 0.2]), ("threshold", {"c": 1}), ("threshold", "$[0.1, 0.2]"),
         ("network_def", "@other"), ("_meta_", {"version": "1"}), ("tracking_uri", "file:runs"),
     ],
 )  # fmt: skip

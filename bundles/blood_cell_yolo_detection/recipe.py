@@ -20,27 +20,35 @@ RECIPE = Detection(
         "overlap": 0.6,
         "most": 300,
     },
-    threshold=0.4,
+    threshold={"RBC": 0.4, "WBC": 0.4, "Platelets": 0.4},
     known={"known_px": 115, "known_um": 7.5, "without_change": [85, 145]},
     training_options={
         "max_epochs": 280,
         "epochs_without_mosaic": 40,
-        "scales": [0.5, 1.5],
+        "scales": [0.5, 2.0],
         "closing_scales": [0.8, 1.25],
+        "smallest_side": 640,
         "val_interval": 20,
         "batch_size": 8,
         "learning_rate": 0.001,
+        "warmup_epochs": 3.0,
         "weight_decay": 0.02,
         "ema_momentum": 0.001,
     },
     loss={"classes": 0.5, "boxes": 7.5, "sides": 1.5},
     augmentation=[
-        component("shared.tasks.detection.colours.RandStainJitterd", keys="image", prob=0.5, scale=0.15, shift=0.03),
+        component("RandBiasFieldd", keys="image", prob=0.3, degree=1, coeff_range=[-0.2, 0.2]),
+        component("shared.tasks.detection.colours.RandWhiteBalanced", keys="image", prob=0.5, cast=1.4),
+        component("shared.tasks.detection.colours.RandStainJitterd", keys="image", prob=0.5, scale=0.3, shift=0.05),
         component(
-            "shared.tasks.detection.colours.RandSaturationd", keys="image", prob=0.5, saturation=0.5, brightness=0.25
+            "shared.tasks.detection.colours.RandSaturationd", keys="image", prob=0.5, saturation=1.0, brightness=0.3
         ),
-        component("RandAdjustContrastd", keys="image", prob=0.2, gamma=[0.7, 1.4]),
-        component("RandGaussianNoised", keys="image", prob=0.05, std=0.03),
+        component("RandAdjustContrastd", keys="image", prob=0.3, gamma=[0.6, 1.6]),
+        component(
+            "RandSimulateLowResolutiond", keys="image", prob=0.2, zoom_range=[0.4, 0.9], upsample_mode="bilinear"
+        ),
+        component("RandGaussianNoised", keys="image", prob=0.1, std=0.03),
+        component("ScaleIntensityRanged", keys="image", a_min=0, a_max=1, b_min=0, b_max=1, clip=True),
     ],
 )
 OPTIONS = {

@@ -47,6 +47,11 @@ def networks(
     return made | (learner or {}) | {"average": average}
 
 
+def watched(cases: Part) -> Part:
+    """The parts of a data set of pictures; those that look alike across training and validation are reported."""
+    return component("shared.images.lookalikes.warned_of_lookalikes", cases=cases)
+
+
 def cached(data: str, transform: str | Part) -> Part:
     return component("shared.engine.datasets.SerialCacheDataset", data=data, transform=transform)
 
@@ -63,13 +68,14 @@ def training_loop(
     network: str = "@initial_network",
     averaged: str = "@initial_network",
     model: str = "$@average.module",
-    warmup_epochs: int = 2,
+    warmup_epochs: int | str = 2,
     compiled: bool = True,
     **trainer: object,
 ) -> Part:
     """The entry "train": `data`, its part up to the "dataloader", and what steps over it.
 
     network: what the trainer steps with. averaged: what `average` is the average of. model: what model.pt is to hold.
+    warmup_epochs: over which the learning rate rises, or the option that says it.
     trainer: further arguments of the trainer.
     """
     scheduler = component(

@@ -24,6 +24,7 @@ def split_by_name(
     fold: int = 0,
     smallest: int = 1,
     assigned: Mapping[str, str] | None = None,
+    grouped: Callable[[list[str]], list[str]] | None = None,
 ) -> dict[str, list[T]]:
     """The cases as {"training": [...], "validation": [...], "all": [...]} and, where the data set has one, "test".
 
@@ -31,12 +32,15 @@ def split_by_name(
     `validation` list in dataset.json decides, else folders such as train/ and valid/ into which the names fall.
     Where none of these names cases for validation, those that are not for testing are drawn: their names are shuffled
     by `seed`, and the `fold`-th `fraction` of them is for validation. With cases assigned to training, what is not
-    assigned is in "all" alone. smallest: cases that training and validation have at least.
+    assigned is in "all" alone. smallest: cases that training and validation have at least. grouped: gives for each of
+    the names that are drawn the name of its group, which is drawn whole; it is left alone where there is but one group.
     Raises InputError where a part would be smaller, there is no such fold, or dataset.json lists unknown images.
     """
     part_of = dict(assigned or _listed(Path(dataset_dir), names) or parts_by_folder(names))
     if VALIDATION not in part_of.values():
-        part_of |= _drawn([name for name in names if part_of.get(name) != TEST], fraction, seed, fold, smallest)
+        free = [name for name in names if part_of.get(name) != TEST]
+        groups = grouped(free) if grouped else free
+        part_of |= _drawn(free, groups if len(set(groups)) > 1 else free, fraction, seed, fold, smallest)
     others = "all" if TRAINING in part_of.values() else TRAINING
     parts: dict[str, list[T]] = {TRAINING: [], VALIDATION: [], "all": []}
     if TEST in part_of.values():
@@ -80,12 +84,12 @@ def parts_by_folder(names: Sequence[str]) -> dict[str, str]:
     return parts if TRAINING in parts.values() and all(parts.values()) else {}
 
 
-def _drawn(names: list[str], fraction: float, seed: int, fold: int, smallest: int) -> dict[str, str]:
-    order = np.random.default_rng(seed).permutation(names)
+def _drawn(names: list[str], groups: list[str], fraction: float, seed: int, fold: int, smallest: int) -> dict[str, str]:
+    order = np.random.default_rng(seed).permutation(list(dict.fromkeys(groups)))
     size = max(float(smallest), fraction * len(order))
     start = round(fold * size) if fold >= 0 else len(order)
     chosen = set(order[start : round((fold + 1) * size)].tolist())
-    return {name: VALIDATION if name in chosen else TRAINING for name in names}
+    return {name: VALIDATION if group in chosen else TRAINING for name, group in zip(names, groups)}
 
 
 def _listed(root: Path, names: Sequence[str]) -> dict[str, str]:

@@ -131,7 +131,8 @@ def _found(content: Mapping[str, Any], option: str) -> object:
 
 def _default(value: object) -> str:
     """As one would give it on the command line; where it says where, the path from there."""
-    if value is None or value == "" or isinstance(value, dict):
+    by_class = isinstance(value, dict) and all(isinstance(number, int | float) for number in value.values())
+    if value is None or value == "" or (isinstance(value, dict) and not by_class):
         return ""
     if value == DEVICE:
         return "the GPU, if there is one"

@@ -66,7 +66,7 @@ ONE_TASK = {
         "min_score": "the score from which an object is in the files",
         "overlap": "the IoU above which the surer of two boxes of a class is kept",
         "most": "the boxes kept of an image, or of each tile",
-        "threshold": "the score from which an object is drawn and counted",
+        "threshold": "the score from which an object is drawn and counted: one for all classes, or one for each",
     },
     "instances": {
         "formats": "`\"['geojson','coco']\"`: also `<case>.geojson`, which QuPath opens, `instances.json`, COCO's"

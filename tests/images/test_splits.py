@@ -75,3 +75,17 @@ def test_all_is_chosen_without_a_split_that_might_not_be_possible() -> None:
     assert choose_part("test", lambda: [1], lambda: {"test": [2]}) == [2]
     with pytest.raises(InputError, match="part: expected one of training, got 'test'"):
         choose_part("test", lambda: [1], lambda: {"training": [1]})
+
+
+def test_groups_are_drawn_whole_and_a_single_one_is_left_alone(tmp_path: Path) -> None:
+    names = list("abcdefghij")
+    heads = {"b": "a", "c": "a", "i": "h"}  # seven groups, the first of three
+    for seed in range(8):
+        parts = split_by_name(
+            tmp_path, names, names, fraction=0.3, seed=seed, grouped=lambda n: [heads.get(x, x) for x in n]
+        )
+        validation = set(parts["validation"])
+        assert len({heads.get(name, name) for name in validation}) == 2  # 0.3 of seven
+        assert {heads.get(name, name) for name in parts["training"]}.isdisjoint(validation)
+    of_one = split_by_name(tmp_path, names, names, seed=1, grouped=lambda n: ["a"] * len(n))
+    assert of_one == split_by_name(tmp_path, names, names, seed=1)

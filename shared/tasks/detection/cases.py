@@ -1,6 +1,6 @@
 """What a detector learns from and is held against: images with their objects, in the order of the image's axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from shared.errors import InputError
 from shared.files import read_text
 from shared.images.layouts import TRAINING, VALIDATION
+from shared.images.lookalikes import groups_of_lookalikes
+from shared.images.several import DataSets, data_sets
 from shared.images.splits import choose_part, several_parts, split_by_name
 from shared.samples import Sample
 from shared.tasks.detection.annotations import read_boxes
@@ -31,7 +33,7 @@ class BoxedCase(TypedDict):
 
 
 def boxed_cases(
-    dataset_dir: str | Path,
+    dataset_dir: DataSets,
     class_names: Sequence[str],
     *,
     fraction: float = 0.15,
@@ -42,30 +44,25 @@ def boxed_cases(
 
     "label": (M, 5) float32, a row an object: corners (row1, column1, row2, column2) in pixels, and its class, or for a
     crowd of class c CROWD - c. ImageSets/Main/val.txt, and train.txt beside it, decide, else what the data set says
-    (see `read_boxes`), else the split is that of `split_by_name`. Where the data set has one there is "test" as well.
+    (see `read_boxes`), else the split is that of `split_by_name`, with pictures that look alike in one part. Where the
+    data set has one there is "test" as well. Each of several data sets is split on its own (see `data_sets`).
     Raises InputError for a class that is none of `class_names`, a listed image without annotation, or an empty part.
     """
-    boxed = read_boxes(dataset_dir)
-    names = [b.case for b in boxed]
-    assigned = {
-        name: part
-        for listing, part in (("val", VALIDATION), ("train", TRAINING))
-        for name in _listed(Path(dataset_dir), listing, names)
-    }
-    if VALIDATION not in assigned.values():
-        assigned = several_parts({b.case: b.part for b in boxed})
-    return split_by_name(
-        dataset_dir, _cases(boxed, class_names), names, fraction=fraction, seed=seed, fold=fold, assigned=assigned
-    )
+    parts: dict[str, list[BoxedCase]] = {}
+    for one in data_sets(dataset_dir):
+        for part, cases in _split(one.folder, class_names, fraction=fraction, seed=seed, fold=fold).items():
+            times = one.times if part == TRAINING else 1
+            parts.setdefault(part, []).extend(times * _named(cases, one.prefix))
+    return parts
 
 
 def select_boxed(
-    dataset_dir: str | Path, class_names: Sequence[str], *, part: str = "all", **split: Any
+    dataset_dir: DataSets, class_names: Sequence[str], *, part: str = "all", **split: Any
 ) -> list[BoxedCase]:
     """The annotated images of one part: "all", "training" or "validation" (see `boxed_cases`)."""
     return choose_part(
         part,
-        lambda: _cases(read_boxes(dataset_dir), class_names),
+        lambda: _all(dataset_dir, class_names),
         lambda: boxed_cases(dataset_dir, class_names, **split),
     )
 
@@ -102,6 +99,39 @@ def collate_objects(batch: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     samples = [{**sample, "label": label} for sample, label in zip(batch, filled)]
     collated: dict[str, Tensor] = list_data_collate(samples)
     return collated
+
+
+def _split(root: Path, class_names: Sequence[str], **options: Any) -> dict[str, list[BoxedCase]]:
+    boxed = read_boxes(root)
+    names = [b.case for b in boxed]
+    assigned = {
+        name: part
+        for listing, part in (("val", VALIDATION), ("train", TRAINING))
+        for name in _listed(root, listing, names)
+    }
+    if VALIDATION not in assigned.values():
+        assigned = several_parts({b.case: b.part for b in boxed})
+    return split_by_name(
+        root, _cases(boxed, class_names), names, assigned=assigned, grouped=_by_looks(boxed), **options
+    )
+
+
+def _by_looks(boxed: Sequence[BoxedImage]) -> Callable[[list[str]], list[str]]:
+    """What gives for each case the name of the first one whose picture looks like its own."""
+    image_of = {b.case: b.image for b in boxed}
+    return lambda names: [names[place] for place in groups_of_lookalikes([image_of[name] for name in names])]
+
+
+def _all(dataset_dir: DataSets, class_names: Sequence[str]) -> list[BoxedCase]:
+    return [
+        case
+        for one in data_sets(dataset_dir)
+        for case in _named(_cases(read_boxes(one.folder), class_names), one.prefix)
+    ]
+
+
+def _named(cases: Sequence[BoxedCase], prefix: str) -> list[BoxedCase]:
+    return [{**case, "case": prefix + case["case"]} for case in cases]
 
 
 def _cases(boxed: Sequence[BoxedImage], class_names: Sequence[str]) -> list[BoxedCase]:

@@ -66,6 +66,30 @@ class RandSaturationd(RandomizableTransform, MapTransform):
         return out
 
 
+class RandWhiteBalanced(RandomizableTransform, MapTransform):
+    """Multiply each colour of RGB images (3, *S) from 0 to 1 by a factor of its own, from 1 / `cast` to `cast`.
+
+    So does a lamp of another colour, or a camera that takes another colour for white.
+    """
+
+    def __init__(self, keys: KeysCollection, *, prob: float = 0.5, cast: float = 1.4) -> None:
+        MapTransform.__init__(self, keys)
+        RandomizableTransform.__init__(self, prob)
+        self.cast = cast
+
+    def randomize(self, data: object = None) -> None:
+        super().randomize(None)
+        self.factor = torch.as_tensor(self.cast ** self.R.uniform(-1, 1, 3), dtype=torch.float32)
+
+    def __call__(self, data: Sample) -> Sample:
+        out = dict(data)
+        self.randomize()
+        for key in self.key_iterator(out) if self._do_transform else ():
+            factor = self.factor.reshape(3, *[1] * (out[key].ndim - 1))
+            out[key] = (out[key] * factor).clamp(0, 1)
+        return out
+
+
 def stained(image: Tensor, colours: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
     """An RGB image (3, *S) whose stains are multiplied by `factor` and raised by `offset`, three numbers each.
 

@@ -22,8 +22,8 @@ class MosaicDataset(Dataset):
     images: a dataset of {"image": (C, *S), "label": (M, 5)}, corners along the axes of S in pixels and class.
     A sample has the same keys; its first image is that of its index, and it depends on (seed, epoch, index) alone.
     four: the share of pictures of four images, up to the epoch `last_mosaic`; those after it are of one.
-    scales: the range of factors by which an image is resized, its sides by factors up to `aspect` apart; closing_scales
-    is that of the epochs after `last_mosaic`.
+    scales: the range of factors by which an image is resized, each octave as often, its sides by factors up to `aspect`
+    apart; closing_scales is that of the epochs after `last_mosaic`.
     visible: the share of an object's box that must be left for it to count.
     Raises InputError where a range is other than two factors.
     Source: mosaics as of Bochkovskiy et al., YOLOv4, 2020. Differs: images are turned and mirrored each on its own,
@@ -106,7 +106,7 @@ class MosaicDataset(Dataset):
         if random.random() < 0.5:
             image, objects = image.transpose(1, 2), objects[:, [1, 0, 3, 2, 4]]
         scales = self.scales if self.epoch <= self.last_mosaic else self.closing_scales
-        factor, unlike = random.uniform(*scales), self.aspect ** random.uniform(-0.5, 0.5)
+        factor, unlike = np.exp(random.uniform(*np.log(scales))), self.aspect ** random.uniform(-0.5, 0.5)
         size = [max(1, round(s * f)) for s, f in zip(image.shape[1:], (factor * unlike, factor / unlike))]
         return resized(image, objects, size)
 
@@ -133,18 +133,22 @@ def shifted(objects: Tensor, offset: np.ndarray) -> Tensor:
 
 
 class ResizeLongestd(MapTransform):
-    """Resize an image (C, *S) and the objects in it so that its longer side has `length` pixels."""
+    """Resize an image (C, *S) and the objects in it so that its longer side has `length` pixels.
 
-    def __init__(self, keys: KeysCollection, *, label_key: str = "label", length: int) -> None:
+    One of fewer than `smallest` pixels is resized as if it had that many, as `Letterbox` does.
+    """
+
+    def __init__(self, keys: KeysCollection, *, label_key: str = "label", length: int, smallest: int = 0) -> None:
         super().__init__(keys)
         self.label_key = label_key
         self.length = length
+        self.smallest = smallest
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out):
             image = convert_to_tensor(out[key])
-            factor = self.length / max(image.shape[1:])
+            factor = self.length / max(self.smallest, *image.shape[1:])
             size = [max(1, round(side * factor)) for side in image.shape[1:]]
             out[key], out[self.label_key] = resized(image, out[self.label_key], size)
         return out

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.tasks.detection.thresholds import Threshold
 
 SURE = {"min_score": "@min_score", "overlap": "@overlap", "most": "@most"}  # which boxes are left by suppression
 READ = component(
@@ -16,6 +17,7 @@ CLIPPED = component("shared.tasks.detection.cases.ClipObjectsd", keys="label")
 SCALED = component("shared.images.scaling.ScaleByRanged", keys="image")
 WHERE = {"dataset_dir": "@dataset_dir", "class_names": "@class_names"}
 COLLATED = function("shared.tasks.detection.cases.collate_objects")
+MOSAIC = "shared.tasks.detection.mosaic"
 LETTERBOX = component(
     "shared.tasks.detection.inferer.LetterboxInferer", input_size="@input_size", tile_size="@tile_size",
     largest_whole="@largest_whole", overlap="@tile_overlap", most="@most", bfloat16="@bfloat16",
@@ -28,7 +30,7 @@ class Detection:
     """What is special about a detection.
 
     descriptions: by config. network: its network_def without channels. finding: options of every config of how boxes
-    are found in an image: the names in `LETTERBOX` and `SURE`. threshold: from which score on an object counts.
+    are found in an image: the names in `LETTERBOX` and `SURE`. threshold: see `by_class`.
     known: arguments of `Magnification`: the objects that the network knows. training_options: options of training
     alone. augmentation: the transforms of an image. loss: its arguments.
     """
@@ -37,7 +39,7 @@ class Detection:
     network: Part
     class_names: Sequence[str]
     finding: Part
-    threshold: float
+    threshold: Threshold
     known: Part
     training_options: Part
     augmentation: Sequence[Part]
@@ -106,7 +108,7 @@ class Detection:
             description=self.descriptions["train"],
             options=options | self.training_options | self.finding | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(2), learner=heads),
-            cases={"split": cases},
+            cases={"split": learning.watched(cases)},
             preprocessing=[READ, CLIPPED, SCALED],
             loss=component("shared.tasks.detection.losses.DetectionLoss", **self.loss),
             validate=learning.validation(
@@ -116,18 +118,20 @@ class Detection:
                 key_metric={"ap": precision},
                 additional_metrics={"ap50": precision | {"at": "ap50"}},
             ),
-            train=learning.training_loop(self._training_data(), network="@heads", warmup_epochs=3),
+            train=learning.training_loop(self._training_data(), network="@heads", warmup_epochs="@warmup_epochs"),
         )
 
     def _training_data(self) -> Part:
         mosaics = component(
-            "shared.tasks.detection.mosaic.MosaicDataset", images="@train#images", transform="@train#preprocessing",
+            f"{MOSAIC}.MosaicDataset", images="@train#images", transform="@train#preprocessing",
             size="@input_size", seed="@seed", last_mosaic="$@max_epochs - @epochs_without_mosaic", scales="@scales",
             closing_scales="@closing_scales",
         )  # fmt: skip
         resized = component("Compose", transforms="$@preprocessing_transforms + [@train#resizing]")
         return {
-            "resizing": component("shared.tasks.detection.mosaic.ResizeLongestd", keys="image", length="@input_size"),
+            "resizing": component(
+                f"{MOSAIC}.ResizeLongestd", keys="image", length="@input_size", smallest="@smallest_side"
+            ),
             "images": learning.cached("$@split['training']", resized),
             "preprocessing": compose(*self.augmentation),
             "dataset": mosaics,

@@ -19,6 +19,7 @@ from shared.images.coco_writing import AnnotatedImage, file_name_of, write_coco
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
+from shared.tasks.detection.thresholds import Threshold, by_class, counting_right, is_counted, operating_points
 
 if TYPE_CHECKING:  # results are written without torch, too
     from torch import Tensor
@@ -29,14 +30,14 @@ class Detected:
     """The objects found in an image.
 
     objects: (K, 6), a row an object, surest first: corners (row1, column1, row2, column2) in pixels of the image's
-    file, score, class. threshold: the score from which an object is counted and drawn.
+    file, score, class. thresholds: of each class the score from which an object is counted and drawn.
     """
 
     case: str
     image: ImageFile
     objects: np.ndarray
     class_names: Sequence[str]
-    threshold: float
+    thresholds: np.ndarray
 
     @property
     def boxes(self) -> list[list[float]]:
@@ -52,13 +53,18 @@ class Detected:
         return [self.class_names[int(i)] for i in self.objects[:, 5].tolist()]
 
     @property
+    def is_counted(self) -> np.ndarray:
+        """Which objects have the score of their class's threshold or more."""
+        return is_counted(self.objects, self.thresholds)
+
+    @property
     def counted(self) -> np.ndarray:
-        """The objects of a score of `threshold` or more."""
-        return self.objects[self.objects[:, 4] >= self.threshold]
+        """The objects that are."""
+        return self.objects[self.is_counted]
 
     def figures(self) -> Figures:
         """How many objects of each class are counted, and how many for one of another."""
-        return figures_of(self._content(), self.class_names, self.threshold)
+        return figures_of(self._content(), self.class_names)
 
     def save(self, folder: str | Path, *, pictures: bool = True) -> None:
         """Write `<case>.json` with all objects, and with `pictures` the overlay of those counted."""
@@ -78,7 +84,7 @@ class Detected:
             "boxes": self.boxes,
             "labels": self.labels,
             "scores": self.scores,
-            "counted": (self.objects[:, 4] >= self.threshold).tolist(),
+            "counted": self.is_counted.tolist(),
         }
 
     def draw(self, path: Path, *, title: str, reference: "Tensor | None" = None) -> Path:
@@ -87,25 +93,26 @@ class Detected:
         return draw_boxes(path, values, self.counted, class_names=self.class_names, title=title, reference=reference)
 
 
-def figures_of(content: Mapping[str, Any], class_names: Sequence[str], threshold: float) -> Figures:
+def figures_of(content: Mapping[str, Any], class_names: Sequence[str]) -> Figures:
     """What the table has of a case, by what its file holds: counts, and where pixels have a size the width of objects.
 
     Of each class that is the median, in µm, of the root of width times height of the objects counted.
     """
-    counts = counts_of(content["labels"], content["scores"], class_names, threshold)
+    counts = counts_of(content["labels"], content["counted"], class_names)
     size = content.get("pixel_size_um")
     if size is None:
         return counts
-    kinds = np.array(content["labels"], dtype=object)[np.array(content["scores"]) >= threshold]
-    boxes = np.array(content["boxes"]).reshape(-1, 4)[np.array(content["scores"]) >= threshold]
+    counted = np.array(content["counted"], dtype=bool)
+    kinds = np.array(content["labels"], dtype=object)[counted]
+    boxes = np.array(content["boxes"]).reshape(-1, 4)[counted]
     widths = size * np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
     diameters = {f"{n}_um": round(float(np.median(widths[kinds == n])), 2) for n in class_names if (kinds == n).any()}
     return {**counts, "pixel_size_um": size, **diameters}
 
 
-def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Sequence[str], threshold: float) -> Figures:
-    """How many of a score of `threshold` or more each class has, and for the first three the ratios of these counts."""
-    sure = [label for label, score in zip(labels, scores) if score >= threshold]
+def counts_of(labels: Sequence[str], counted: Sequence[bool], class_names: Sequence[str]) -> Figures:
+    """How many objects that are counted each class has, and for the first three the ratios of these counts."""
+    sure = [label for label, passes in zip(labels, counted) if passes]
     counts = {name: sure.count(name) for name in class_names}
     ratios = {
         f"{a}/{b}": round(counts[a] / counts[b], 3) if counts[b] else None for a, b in combinations(class_names[:3], 2)
@@ -116,29 +123,29 @@ def counts_of(labels: Sequence[str], scores: Sequence[float], class_names: Seque
 class DetectionTask:
     """What a result becomes, with the classes of the bundle.
 
-    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`. pictures: whether any
-    are drawn.
+    A result must hold "files", with the "image", and "pred", (K, 6): the objects of a `Detected`. threshold: see
+    `by_class`. pictures: whether any are drawn.
     """
 
     def __init__(
-        self, output_dir: str | Path, *, class_names: Sequence[str], threshold: float, pictures: bool = True
+        self, output_dir: str | Path, *, class_names: Sequence[str], threshold: Threshold, pictures: bool = True
     ) -> None:
         self.output_dir = Path(output_dir)
         self.class_names = list(class_names)
-        self.threshold = threshold
+        self.thresholds = by_class(threshold, self.class_names)
         self.pictures = pictures
         self.kept: dict[str, Compared] = {}
 
     def outcome(self, result: Result) -> Detected:
         objects = as_array(result["pred"])
-        return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.threshold)
+        return Detected(result["case"], result["files"]["image"], objects, self.class_names, self.thresholds)
 
 
 class DetectionWriter(DetectionTask):
     """Write each case's objects and overlay; report how many there are of each class, and of each for one of another.
 
     All objects are written, as `<case>.json` and in COCO's form of results in detections.json, where image_id is the
-    case and category_id counts from 1; those of a score of `threshold` or more are drawn and counted, and stand in
+    case and category_id counts from 1; those that pass the threshold of their class are drawn and counted, and stand in
     coco.json, a complete COCO file with the images.
     """
 
@@ -153,7 +160,7 @@ class DetectionWriter(DetectionTask):
         if not (path.is_file() and drawn):
             return None
         try:
-            return figures_of(read_json(path), self.class_names, self.threshold)
+            return figures_of(read_json(path), self.class_names)
         except (ValueError, KeyError, TypeError):  # spoilt by someone else: made anew
             return None
 
@@ -169,7 +176,7 @@ class DetectionWriter(DetectionTask):
             content = read_json(self._file(case))
             found = self._annotations(content)
             results += [{"image_id": case} | one for one in found]
-            sure = [one for one in found if one["score"] >= self.threshold]
+            sure = [one for one, counts in zip(found, content["counted"]) if counts]
             name = file_name_of(case, content["image"])
             images.append(AnnotatedImage(name, content["width"], content["height"], sure))
         text = "[" + ",\n".join(json.dumps(result) for result in results) + "]\n"
@@ -205,8 +212,8 @@ class DetectionScorer(DetectionTask):
     """Hold each case's objects against the true ones, and sum up over the cases by COCO's rules.
 
     A result must also hold "label", (M, 5): corners and class. Writes metrics.json, scores.png (precision by recall,
-    confusions, counts) and overlays of the `worst` cases. Counts, confusions and pictures are of objects of a score of
-    `threshold` or more, AP of all.
+    confusions, counts) and overlays of the `worst` cases. Recall, precision, counts, confusions and pictures are of the
+    objects that pass the threshold of their class, AP of all.
     """
 
     def __init__(self, output_dir: str | Path, *, worst: int = 3, **options: Any) -> None:
@@ -256,8 +263,10 @@ class DetectionScorer(DetectionTask):
         found, true = [torch.as_tensor(r.found) for r in results], [r.true for r in results]
         evaluation = coco_evaluation(found, true, self.class_names)
         scores = coco_scores(evaluation, self.class_names)
-        sure = [f[f[:, 4] >= self.threshold] for f in found]
-        pairs = confusion(sure, true, len(self.class_names))
+        counted = [torch.as_tensor(r.found[is_counted(r.found, self.thresholds)]) for r in results]
+        pairs = confusion(counted, true, len(self.class_names))
+        chosen = counting_right([r.found for r in results], [r.true.numpy() for r in results], len(self.class_names))
+        points = operating_points(pairs, self.thresholds, chosen, self.class_names)
         counts = {name: [(row[f"{name}_true"], row[f"{name}_found"]) for row in done] for name in self.class_names}
         errors = {name: summarise([abs(a - b) for a, b in of_class]) for name, of_class in counts.items()}
         if self.pictures:
@@ -267,7 +276,9 @@ class DetectionScorer(DetectionTask):
             )
             self._draw_worst(done)
         print(format_table([{"metric": name, "value": value} for name, value in scores.items()], ["metric", "value"]))
-        print(f"\ncounting error by image, of objects of a score of {self.threshold:g} or more")
+        print("\nat the thresholds; counts_right: the one by which as many objects are found as there are")
+        print(format_table([{"class": n, **p} for n, p in points.items()], ["class", *next(iter(points.values()))]))
+        print("\ncounting error by image, of objects that pass the threshold of their class")
         print(format_table([{"class": n, **e} for n, e in errors.items()], ["class", *STATISTICS]), "\n")
         confusions = {
             "rows": "true",
@@ -275,7 +286,7 @@ class DetectionScorer(DetectionTask):
             "order": [*self.class_names, "nothing"],
             "counts": pairs.tolist(),
         }
-        return {**scores, "counting_error": errors, "threshold": self.threshold, "confusion": confusions}
+        return {**scores, "at_threshold": points, "counting_error": errors, "confusion": confusions}
 
     def _draw_worst(self, done: Sequence[Row]) -> None:
         ranked = sorted(done, key=lambda row: -(row["missed_or_wrong"] + row["too_many"]))[: self.worst]
@@ -283,5 +294,5 @@ class DetectionScorer(DetectionTask):
             kept = self.kept[row["case"]]
             title = f"{row['case']}: {row['missed_or_wrong']} missed or wrong, {row['too_many']} too many"
             image = read_image(kept.image)
-            detected = Detected(row["case"], image, kept.found, self.class_names, self.threshold)
+            detected = Detected(row["case"], image, kept.found, self.class_names, self.thresholds)
             detected.draw(self.output_dir / f"worst_{rank}.png", title=title, reference=kept.true[kept.true[:, 4] >= 0])

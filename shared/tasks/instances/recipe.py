@@ -102,7 +102,7 @@ class Instances:
             networks=learning.networks(
                 common.with_channels(self.network), common.on_device(2), learner={"learner": learner}
             ),
-            cases={"split": cases},
+            cases={"split": learning.watched(cases)},
             preprocessing=[READ, READ_INSTANCES, self._scaled()],
             loss=function("shared.tasks.instances.losses.total_loss"),
             validate=learning.validation(

@@ -94,3 +94,34 @@ def test_a_batch_is_filled_up_with_rows_that_are_no_object() -> None:
     assert (labels[0] == NOTHING).all()
     assert (labels[1] == 1).all()
     assert collate_objects(samples[:1])["label"].tolist() == [[[NOTHING] * 5]]  # a row at least, for the loss
+
+
+def test_several_data_sets_are_split_each_on_its_own_and_their_cases_called_after_them(
+    data: Path, tmp_path: Path
+) -> None:
+    (data / "ImageSets/Main/val.txt").write_text("im1\nim4\n")
+    other = voc(tmp_path / "other", {f"im{i}": [("square", 1, 2, 30, 40)] for i in range(4)})
+    parts = boxed_cases([data, other], NAMES, fraction=0.25)
+    assert [c["case"] for c in parts["validation"][:2]] == ["data/im1", "data/im4"]
+    assert len(parts["validation"]) == 3  # and a quarter of the four
+    assert len(parts["training"]) == 8 + 3
+    every = select_boxed(f"['{data}', '{other}']", NAMES)
+    assert [c["case"] for c in every] == [c["case"] for c in parts["all"]]
+    assert {c["case"]: c["label"][:, 4].tolist() for c in every}["other/im0"] == [1]
+    twice = boxed_cases([data, other, data], NAMES, fraction=0.25)
+    assert len(twice["training"]) == 2 * 8 + 3
+    assert len(twice["validation"]) == 3  # each scored once
+
+
+def test_pictures_that_look_alike_are_in_one_part(tmp_path: Path) -> None:
+    """Of each of six pictures there is one that is turned; pictures of noise are like no other."""
+    data = voc(tmp_path / "data", {f"{i}{side}": [] for i in range(6) for side in "ab"})
+    for i in range(6):
+        noise = np.random.default_rng(i).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+        for side, picture in (("a", noise), ("b", np.rot90(noise))):
+            Image.fromarray(np.ascontiguousarray(picture)).save(data / "JPEGImages" / f"{i}{side}.png")
+    for seed in range(4):
+        parts = boxed_cases(data, NAMES, fraction=0.34, seed=seed)
+        first, second = ({c["case"][0] for c in parts[part]} for part in ("training", "validation"))
+        assert first.isdisjoint(second)
+        assert len(second) == 2  # of six

@@ -3,7 +3,7 @@ import torch
 from skimage.color import hed2rgb, rgb2hed, rgb_from_hed
 
 from shared.images.accepting import LUMINANCE
-from shared.tasks.detection.colours import RandSaturationd, RandStainJitterd, stained
+from shared.tasks.detection.colours import RandSaturationd, RandStainJitterd, RandWhiteBalanced, stained
 
 COLOURS = torch.as_tensor(rgb_from_hed, dtype=torch.float32)
 
@@ -41,9 +41,23 @@ def test_saturation_keeps_the_luminance_and_brightness_scales_it() -> None:
     assert 0.7 <= float(ratio.mean()) <= 1.3
 
 
+def test_white_balance_multiplies_each_colour_by_a_factor_of_its_own_within_the_cast() -> None:
+    image = torch.rand(3, 9, 9) * 0.3 + 0.2  # so that nothing is clipped: 0.5 · 1.5 < 1
+    balance, drawn = RandWhiteBalanced("image", prob=1.0, cast=1.5), []
+    balance.set_random_state(0)
+    for _ in range(50):
+        ratio = (balance({"image": image})["image"] / image).flatten(1)
+        assert float(ratio.std(dim=1).max()) < 1e-5
+        drawn.append(ratio.mean(dim=1))
+    factors = torch.stack(drawn)
+    assert 1 / 1.5 <= float(factors.min()) < 0.75  # of 150 draws some are near either end
+    assert 1.33 < float(factors.max()) <= 1.5
+    assert float((factors[:, 0] - factors[:, 2]).abs().mean()) > 0.1
+
+
 def test_with_probability_zero_nothing_changes_and_one_state_gives_one_image() -> None:
     image = torch.rand(3, 4, 4)
-    for kind in (RandStainJitterd, RandSaturationd):
+    for kind in (RandStainJitterd, RandSaturationd, RandWhiteBalanced):
         assert torch.equal(kind("image", prob=0.0)({"image": image})["image"], image)
         jitters = [kind("image", prob=1.0) for _ in range(2)]
         for jitter in jitters:

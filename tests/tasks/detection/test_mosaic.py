@@ -97,3 +97,24 @@ def test_mirroring_twice_is_nothing_and_resizing_scales_the_corners() -> None:
     sample = ResizeLongestd("image", length=10)({"image": torch.rand(3, 7, 40), "label": objects})
     assert sample["image"].shape == (3, 2, 10)
     torch.testing.assert_close(sample["label"], torch.tensor([[2 * 2 / 7, 3 / 4, 10 * 2 / 7, 5.0, 1.0]]))
+
+
+def test_a_small_picture_is_resized_as_if_it_were_as_large_as_the_smallest() -> None:
+    """As `Letterbox` shows it: 32 pixels of which the network sees 40 as 20 are seen as 16."""
+    given: Any = {"image": torch.rand(3, 16, 32), "label": torch.tensor([[2.0, 4, 8, 10, 1]])}
+    sample = ResizeLongestd("image", length=20, smallest=40)(given)
+    assert sample["image"].shape == (3, 8, 16)
+    assert sample["label"].tolist() == [[1, 2, 4, 5, 1]]
+
+
+def test_each_octave_of_the_scales_is_drawn_as_often() -> None:
+    """Of factors from 1/4 to 4 half are below 1, of 200 within 3 standard deviations, 3 · sqrt(200) / 2 = 21."""
+    data = mosaics(four=0.0, scales=(0.25, 4.0), aspect=1.0, size=400)
+    areas = pictures()[0]["label"][:, :4]
+    own = float((areas[0, 2] - areas[0, 0]) * (areas[0, 3] - areas[0, 1]))
+    smaller = 0
+    for epoch in range(200):
+        objects = data._varied(pictures()[0], np.random.default_rng(epoch))[1]
+        area = (objects[0, 2] - objects[0, 0]) * (objects[0, 3] - objects[0, 1])
+        smaller += bool(area < own)
+    assert abs(smaller - 100) < 22

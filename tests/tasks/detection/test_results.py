@@ -64,6 +64,22 @@ def test_widths_are_in_micrometres_where_pixels_have_a_size(tmp_path: Path) -> N
     assert writer.finished({"case": "a", "image": ""}) == figures
 
 
+def test_an_object_is_counted_by_the_threshold_of_its_class_everywhere(tmp_path: Path) -> None:
+    threshold = {"red": 0.15, "white": 0.85}  # both red ones pass, the white one of 0.8 does not
+    writer = DetectionWriter(tmp_path / "out", class_names=NAMES, threshold=threshold)
+    figures = writer.process(result_of(tmp_path, "a"))
+    assert figures == {"red": 2, "white": 0, "red/white": None}
+    assert json.loads((tmp_path / "out" / "a.json").read_text())["counted"] == [True, False, True]
+    assert writer.finished({"case": "a", "image": ""}) == figures
+    scorer = DetectionScorer(tmp_path / "scores", class_names=NAMES, threshold=threshold, pictures=False)
+    scorer.conclude([{"case": "a", "status": "ok", **scorer.process(result_of(tmp_path, "a"))}])
+    points = json.loads((tmp_path / "scores" / "metrics.json").read_text())["at_threshold"]
+    assert (points["red"]["recall"], points["red"]["precision"], points["red"]["bias"]) == (1, 0.5, 1)
+    assert (points["white"]["recall"], points["white"]["precision"]) == (0, None)
+    assert points["white"]["counts_right"] == 0.8
+    assert (points["all"]["recall"], points["all"]["precision"]) == (0.5, 0.5)
+
+
 def test_right_missed_and_superfluous_objects_are_told_apart(tmp_path: Path) -> None:
     scorer = DetectionScorer(tmp_path / "out", class_names=NAMES, threshold=0.4)
     moved = FOUND.clone()
