@@ -55,7 +55,7 @@ def test_all_that_is_generated_of_the_checkout_is_up_to_date() -> None:
         (f"{BLOOD}/configs/metadata.json", '"monai_version": "1.6.1"', '"monai_version": "1.6.0"'),
         (f"{BLOOD}/configs/metadata.json", '"scipy": "1.17.1"', '"scipy": "1.17.0"'),
         (f"{BLOOD}/docs/README.md", "0.918<!--ap50-->", "0.919<!--ap50-->"),
-        (f"{BLOOD}/docs/README.md", "| `--threshold` | `0.4` |", "| `--threshold` | `0.5` |"),
+        (f"{BLOOD}/docs/README.md", '| `--threshold` | `{"RBC": 0.4', '| `--threshold` | `{"RBC": 0.5'),
         (f"{BLOOD}/docs/README.md", "configs/evaluate.json --dataset_dir DIR", "configs/evaluate.json"),
         (f"{BLOOD}/docs/README.md", "PyTorch 2.13.0", "PyTorch 2.12.0"),
         ("README.md", "AP50 0.918", "AP50 0.919"),
@@ -72,7 +72,7 @@ def test_one_changed_value_in_any_file_is_found_and_mended(name: str, old: str, 
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        (f"{BLOOD}/recipe.py", "threshold=0.4", "threshold=0.5", ["inference.json", "evaluate.json", "docs/README.md"]),
+        (f"{BLOOD}/recipe.py", '"RBC": 0.4', '"RBC": 0.5', ["inference.json", "evaluate.json", "docs/README.md"]),
         (f"{BLOOD}/recipe.py", "wide in 640 of them", "wide", ["docs/README.md"]),
         (f"{BLOOD}/configs/metadata.json", '"ap50": 0.918', '"ap50": 0.925', ["docs/README.md", "README.md"]),
     ],
