@@ -72,7 +72,8 @@ def _steps(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _model(workflow: ConfigWorkflow) -> Model:
-    get, config = workflow.parser.get_parsed_content, workflow.parser.config
+    get = workflow.parser.get_parsed_content
+    config: Any = workflow.parser.config
     first, *rest = _steps(config)
     if "pixdim" in config:
         spacing, unit = get("pixdim"), "millimeter"
@@ -92,8 +93,8 @@ def _model(workflow: ConfigWorkflow) -> Model:
 
 def _write_arrays(workflow: ConfigWorkflow, network: nn.Module, folder: Path) -> None:
     """input.npy, of a sample on the network's grid, and output.npy, by the bundle's own scaling of its intensities."""
-    transforms = list(workflow.parser.get_parsed_content("preprocessing").transforms)
-    count = len(_steps(workflow.parser.config))
+    config: Any = workflow.parser.config
+    transforms, count = workflow.parser.get_parsed_content("preprocessing").transforms, len(_steps(config))
     image = Compose(transforms[:-count])(dict(workflow.dataset.data[0]))["image"]
     image = CenterSpatialCrop(MOST[image.ndim - 1])(image)
     scaled = Compose(transforms[-count:])({"image": image})["image"]
@@ -116,7 +117,7 @@ def _write_onnx(network: nn.Module, model: Model, bundle: Path, path: Path) -> N
 
 
 def _card(bundle: Path) -> str:
-    """The bundle's card, whose links to files beside it become their texts; bioimage.io looks for "Validation" in it."""
+    """The bundle's card, links to files as their texts, with the heading "Validation" that bioimage.io looks for."""
     card = COMMENT.sub("", read_text(bundle / "docs" / "README.md"))
     card = card.replace("## How good it is", "## Validation: how good it is")
     return LINK.sub(lambda link: link[0] if re.match(r"[a-z]+:|#", link["path"]) else link["text"].strip("![]"), card)
