@@ -1,15 +1,19 @@
 """MONAI Label runs a bundle's parts, read from its configs, and gives what the command line writes."""
 
+import importlib.util
+import shutil
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 from shared.bundle import open_bundle
 
-BUNDLE = Path(__file__).parents[1] / "bundles" / "hippocampus_mr_segmentation"
+ROOT = Path(__file__).parents[1]
+BUNDLE = ROOT / "bundles" / "hippocampus_mr_segmentation"
 
 
 @pytest.mark.client
@@ -23,3 +27,48 @@ def test_labels_inference_is_that_of_the_bundle() -> None:
     written, _ = task({"image": str(image), "device": "cpu", "model": BUNDLE.name})
     found = np.asarray(nib.Nifti1Image.from_filename(written).dataobj)
     assert np.array_equal(found, open_bundle(BUNDLE, device="cpu").predict(image).labels)
+
+
+@pytest.mark.client
+def test_a_second_training_goes_on_and_leaves_its_weights_where_inference_looks(tmp_path: Path) -> None:
+    pytest.importorskip("monailabel.tasks.train.bundle", reason="needs monailabel")
+    bundle = tmp_path / "bundles" / BUNDLE.name
+    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("outputs", "*.onnx"))
+    samples = bundle / "sample_data"
+    images = sorted((samples / "imagesTr").glob("*.nii.gz"))
+    task = _zoo_train_task()(str(bundle), {})
+    request = {"model": bundle.name, "device": "cpu", "max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
+    cases = _Datastore([{"image": str(path), "label": str(samples / "labelsTr" / path.name)} for path in images])
+    task(request, cases)
+    first = _weights(bundle)
+    task(request, cases)
+    second = _weights(bundle)
+    # An epoch of one step, by AdamW, moves a weight by about the learning rate of train.json at most, 0.002; new random
+    # weights, which a convolution draws up to 0.1 and more, would not come near.
+    assert max(float((second[name] - first[name]).abs().max()) for name in first if "weight" in name) < 0.02
+    written = [(bundle / "outputs" / name / "model.pt").read_bytes() for name in ("label_001", "label_002")]
+    assert written[0] != written[1] == (bundle / "models" / "model.pt").read_bytes()
+
+
+class _Datastore:
+    """What of Label's a training asks for."""
+
+    def __init__(self, cases: list[dict[str, str]]) -> None:
+        self.cases = cases
+
+    def datalist(self) -> list[dict[str, str]]:
+        return self.cases
+
+
+def _zoo_train_task() -> Any:
+    """The class that docs/ has for Label's app."""
+    spec = importlib.util.spec_from_file_location("monai_label_training", ROOT / "docs" / "monai_label_training.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.ZooTrainTask
+
+
+def _weights(bundle: Path) -> dict[str, torch.Tensor]:
+    return torch.load(bundle / "models" / "model.pt", weights_only=True)

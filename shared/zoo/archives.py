@@ -110,6 +110,16 @@ def writable(folder: str | Path) -> Path:
     return folder
 
 
+def empty_folder(folder: Path, option: str) -> Path:
+    """`folder`, made where it is not there. Raises InputError where it holds files, or cannot be written.
+
+    option: of the command, by which another is chosen.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(folder, expected="no folder, or an empty one", got="files", fix=f"choose another {option}")
+    return writable(folder)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """For reading what is in a checked archive. Raises InputError where that turns out not to be what it says."""

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     )
     verifying = command("verify", verify_archive, "Check an archive; without --static, also by running its code")
     page = command("gallery", make_gallery, "Write a page about the archives, HTML in one file")
-    releasing = command("release", make_release, "Make what is published on GitHub, or on the Hugging Face hub")
+    releasing = command("release", make_release, "Make what is published on GitHub, the hub, or bioimage.io")
     for one in (listing, showing, getting):
         one.add_argument("--index", metavar="URL|FILE", help=f"a model_zoo.json; {INDEX} if left out")
     verifying.add_argument("--index", metavar="URL|FILE", help="a model_zoo.json; the one beside FILE if left out")
@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     target = releasing.add_mutually_exclusive_group(required=True)
     target.add_argument("--tag", help="of a GitHub release, such as v0.1.0")
     target.add_argument("--hub", type=Path, metavar="DIR", help="for the hub: write a folder a bundle there")
+    target.add_argument("--bioimageio", type=Path, metavar="DIR", help="for bioimage.io: write a folder a model there")
     releasing.add_argument("--repo", default="", metavar="OWNER/NAME", help="on GitHub, for absolute addresses")
     releasing.add_argument("--dir", type=Path, help="dist/TAG if left out")
     releasing.add_argument("--sign", type=Path, metavar="KEY", help="an SSH key to sign the checksums with")

@@ -10,7 +10,7 @@ import yaml
 
 from shared.errors import InputError
 from shared.files import read_json, read_text
-from shared.zoo.archives import writable
+from shared.zoo.archives import empty_folder
 from shared.zoo.cards import COMMENT
 from shared.zoo.packing import archive_contents, read_metadata
 
@@ -30,7 +30,7 @@ def make_hub(bundles: Sequence[Path], folder: Path) -> list[Path]:
 
     Raises InputError for an unfit bundle, where such a folder is there and not empty, and without safetensors.
     """
-    return [_make_repository(bundle, writable(folder) / bundle.name) for bundle in bundles]
+    return [_make_repository(bundle, empty_folder(folder / bundle.name, "--hub")) for bundle in bundles]
 
 
 def hub_card(bundle: Path) -> str:
@@ -96,8 +96,6 @@ def _from_root(link: re.Match[str]) -> str:
 
 
 def _make_repository(bundle: Path, folder: Path) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(folder, expected="no folder, or an empty one", got="files", fix="choose another --hub")
     for name, content in archive_contents(bundle).items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

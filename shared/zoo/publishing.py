@@ -1,6 +1,7 @@
 """How the zoo's command packs bundles and makes of the archives what is published."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def make_gallery(arguments: argparse.Namespace) -> None:
 
 
 def make_release(arguments: argparse.Namespace) -> None:
-    """For the Hugging Face hub with --hub, for GitHub with --tag."""
+    """For the Hugging Face hub with --hub, for bioimage.io with --bioimageio, for GitHub with --tag."""
     if arguments.hub:
         _make_hub(arguments.hub)
+    elif arguments.bioimageio:
+        _make_bioimageio(arguments.bioimageio)
     else:
         _make_github_release(arguments)
 
@@ -66,6 +69,15 @@ def _make_hub(folder: Path) -> None:
     for path in make_hub(all_bundles(), folder):
         version = read_metadata(path / "configs" / "metadata.json")["version"]
         print(f"hf upload OWNER/{path.name} {path} && hf repos tag create OWNER/{path.name} {version}")
+
+
+def _make_bioimageio(folder: Path) -> None:
+    from shared.zoo.bioimageio import make_bioimageio
+
+    logging.disable(logging.INFO)  # MONAI's, of every config that it reads
+    print("check each, and upload it on the page of bioimage.io\n")
+    for path in make_bioimageio(all_bundles(), folder):
+        print(f"bioimageio test {path}")
 
 
 def _make_github_release(arguments: argparse.Namespace) -> None:
