@@ -1,10 +1,12 @@
 """Maps of which parts of a view the evidence for a class depends on."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from monai.utils import convert_to_tensor
 from monai.visualize import OcclusionSensitivity, SmoothGrad, VanillaGrad
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -49,7 +51,8 @@ def occlusion(evidence: nn.Module, view: Tensor, of_class: int, *, patches: int)
     """(*S): by how much the evidence falls where the view's mean hides a patch; `patches` along each axis."""
     sizes = [-(-side // patches) for side in view.shape[2:]]
     hide = OcclusionSensitivity(evidence, sizes, n_batch=1, verbose=False, mode="mean_img", overlap=0, activate=False)
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using a non-tuple sequence")  # how MONAI indexes
         seen = evidence(view)[0, of_class]
-        hidden, _ = hide(view)
-    return (seen - torch.as_tensor(hidden)[..., of_class]).reshape(view.shape[2:])
+        hidden, _ = hide(view)  # (1, K, *S), whatever MONAI's text says
+    return seen - convert_to_tensor(hidden, track_meta=False)[0, of_class]
