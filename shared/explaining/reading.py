@@ -33,6 +33,7 @@ class Evidence(nn.Module):
         self.network = network
         self.reading = reading
         self.answer = answer
+        self.eval()  # or MONAI, once done, would put the network back into training, as a new module is
 
     def forward(self, image: Tensor) -> Tensor:
         return self.reading.evidence(self.network(image), self.answer)

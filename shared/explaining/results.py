@@ -51,7 +51,7 @@ class Explained:
 class ExplanationWriter:
     """Write a picture of each case, and robustness.png over all of them; report how far answers hold.
 
-    A result must hold what `ExplainingInferer` gives, without the first axis. epsilons: the inferer's.
+    A result must hold as "pred" what `ExplainingInferer` gives, without the first axis. epsilons: the inferer's.
     """
 
     def __init__(self, output_dir: str | Path, *, class_names: Sequence[str], epsilons: Sequence[float]) -> None:
@@ -68,13 +68,14 @@ class ExplanationWriter:
         return None  # the maps are not kept, so an explanation is not resumed
 
     def outcome(self, result: Result) -> Explained:
-        of_class = int(result["of_class"])
+        found = result["pred"]
+        of_class = int(found["of_class"])
         if of_class < 0:
             return Explained(result["case"], "", np.empty(0), 0.0, {}, [], {})
         return Explained(
-            result["case"], self.class_names[of_class], as_array(result["view"]), float(result["evidence"]),
-            {name: as_array(result[name])[0] for name in MAPS}, self.epsilons,
-            {name: as_array(result[name]) for name in CURVES},
+            result["case"], self.class_names[of_class], as_array(found["view"]), float(found["evidence"]),
+            {name: as_array(found[name])[0] for name in MAPS}, self.epsilons,
+            {name: as_array(found[name]) for name in CURVES},
         )  # fmt: skip
 
     def process(self, result: Result) -> Figures:

@@ -79,8 +79,20 @@ def test_an_explanation_is_the_same_again_and_leaves_torchs_numbers_alone() -> N
     assert all(torch.equal(values, first[name]) for name, values in explained(picture(), epsilons=[0.2]).items())
 
 
+def test_the_network_stays_as_it_is_in_inference() -> None:
+    """A batch norm in training would answer otherwise, and learn from the views."""
+    network = nn.Sequential(nn.BatchNorm2d(1), Bright()).eval()
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    explainer = ExplainingInferer(
+        SimpleInferer(), network, SegmentationReading(), class_names=NAMES, patches=2, epsilons=[0]
+    )
+    assert explainer(picture(), network)["fgsm"].tolist() == [[1]]
+    assert not network.training
+    assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
+
+
 def test_where_nothing_is_found_that_is_reported_and_nothing_is_drawn(tmp_path: Path) -> None:
-    result = explained(torch.zeros(1, 1, 8, 8)) | {"case": "empty"}
+    result = {"case": "empty", "pred": explained(torch.zeros(1, 1, 8, 8))}
     writer = ExplanationWriter(tmp_path, class_names=NAMES, epsilons=[0.0])
     assert "nothing was found" in writer.process(result)["message"]
     writer.conclude([])
@@ -89,7 +101,8 @@ def test_where_nothing_is_found_that_is_reported_and_nothing_is_drawn(tmp_path: 
 
 def test_a_case_has_a_picture_and_a_row_and_all_have_a_curve(tmp_path: Path) -> None:
     epsilons = [0.0, 0.11]
-    result = {name: values[0] for name, values in explained(picture(), epsilons=epsilons).items()} | {"case": "a/b"}
+    found = {name: values[0] for name, values in explained(picture(), epsilons=epsilons).items()}
+    result = {"case": "a/b", "pred": found}
     writer = ExplanationWriter(tmp_path, class_names=NAMES, epsilons=epsilons)
     figures = writer.process(result)
     assert figures["class"] == "bright"
