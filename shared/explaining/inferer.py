@@ -63,6 +63,7 @@ class ExplainingInferer(Inferer):
             return self._explained(convert_to_tensor(looks.best, track_meta=False).float())
 
     def _explained(self, view: Tensor) -> dict[str, Tensor]:
+        self.network.eval()  # an evaluator does so with the copy that it runs
         with torch.no_grad():
             answer = self.network(view)
         amounts = self.reading.amounts(answer)

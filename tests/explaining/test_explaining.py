@@ -79,9 +79,9 @@ def test_an_explanation_is_the_same_again_and_leaves_torchs_numbers_alone() -> N
     assert all(torch.equal(values, first[name]) for name, values in explained(picture(), epsilons=[0.2]).items())
 
 
-def test_the_network_stays_as_it_is_in_inference() -> None:
+def test_the_network_is_explained_and_left_as_it_is_in_inference() -> None:
     """A batch norm in training would answer otherwise, and learn from the views."""
-    network = nn.Sequential(nn.BatchNorm2d(1), Bright()).eval()
+    network = nn.Sequential(nn.BatchNorm2d(1), Bright())  # in training, as any new one
     before = {name: values.clone() for name, values in network.state_dict().items()}
     explainer = ExplainingInferer(
         SimpleInferer(), network, SegmentationReading(), class_names=NAMES, patches=2, epsilons=[0]
