@@ -86,7 +86,7 @@ def test_the_network_is_explained_and_left_as_it_is_in_inference() -> None:
     explainer = ExplainingInferer(
         SimpleInferer(), network, SegmentationReading(), class_names=NAMES, patches=2, epsilons=[0]
     )
-    assert explainer(picture(), network)["fgsm"].tolist() == [[1]]
+    assert explainer(picture(), Bright())["fgsm"].tolist() == [[1]]
     assert not network.training
     assert all(torch.equal(values, before[name]) for name, values in network.state_dict().items())
 
