@@ -23,12 +23,13 @@ BELOW = re.compile(r"\$@bundle_root \+ '/(?P<path>[^']+)'")  # a path in the bun
 class Words:
     """Of a task. evaluated: what evaluation needs; forms: what the ONNX forms give.
 
-    single: arguments of one more run of inference, and what it does.
+    single: arguments of one more run of inference, and what it does. explained: whether bundles have explain.json.
     """
 
     evaluated: str
     forms: Mapping[str, str]
     single: tuple[str, str] | None = None
+    explained: bool = True
 
 
 WORDS = {
@@ -52,6 +53,7 @@ WORDS = {
             "gather": "the same without GridSample, which TensorRT has for volumes from 11.2.1 on",
         },
         single=("--moving A.nii.gz --fixed B.nii.gz --output_dir DIR", "one pair"),
+        explained=False,
     ),
 }
 
@@ -89,6 +91,7 @@ def _commands(name: str, words: Words, predicted: str) -> str:
         (f"{inference} --dataset_dir DIR --output_dir DIR", ""),
         *([(f"{inference} {words.single[0]}", words.single[1])] if words.single else []),
         (f"{RUN} configs/evaluate.json --dataset_dir DIR", words.evaluated),
+        *([(f"{RUN} configs/explain.json --dataset_dir DIR", "what answers depend on")] if words.explained else []),
         (f"{RUN} configs/train.json --dataset_dir DIR --output_dir DIR --finetune_from pretrained", ""),
         (f"{TORCHRUN} configs/inference.json --dataset_dir DIR", "cases shared out over N"),
         (f"{TORCHRUN} \"['configs/train.json','configs/multi_gpu_train.json']\"", ""),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.explaining.recipe import explaining
 from shared.tasks.detection.thresholds import Threshold
 
 SURE = {"min_score": "@min_score", "overlap": "@overlap", "most": "@most"}  # which boxes are left by suppression
@@ -50,6 +51,7 @@ class Detection:
         return {
             "inference": self._inference(),
             "evaluate": self._evaluate(),
+            "explain": self._explain(),
             "train": self._train(),
             "multi_gpu_train": learning.on_several_gpus("@heads"),
         }
@@ -73,6 +75,13 @@ class Detection:
             "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, "outputs/evaluation",
             [READ_SLIDES, CLIPPED, SCALED], cases, common.scoring(self._task("Scorer")),
         )  # fmt: skip
+
+    def _explain(self) -> Config:
+        reading = component(
+            "shared.tasks.detection.explained.DetectionReading", class_names="@class_names", threshold="@threshold",
+            overlap="@overlap", most="@most",
+        )  # fmt: skip
+        return explaining(self._inference(), reading, spatial_dims=2)
 
     def _over_cases(
         self, name: str, options: Part, output_dir: str, transforms: Sequence[Part], cases: Part, report: Part

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.explaining.recipe import explaining
 
 READ = component(
     "shared.images.checking.ReadCased", keys="image", spatial_dims=2, channels="@channels", channel="@channel"
@@ -41,6 +42,7 @@ class Instances:
         return {
             "inference": self._inference(),
             "evaluate": self._evaluate(),
+            "explain": self._explain(),
             "train": self._train(),
             "multi_gpu_train": learning.on_several_gpus("@learner"),
         }
@@ -65,6 +67,12 @@ class Instances:
             "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, places, [READ_SLIDES, READ_INSTANCES], cases,
             report,
         )  # fmt: skip
+
+    def _explain(self) -> Config:
+        reading = component(
+            "shared.tasks.instances.explained.InstanceReading", classes="$len(@class_names)", threshold="@threshold"
+        )
+        return explaining(self._inference(), reading, spatial_dims=2)
 
     def _over_cases(
         self, name: str, options: Part, places: Part, reading: Sequence[Part], cases: Part, report: Part

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.explaining.recipe import explaining
 
 ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
@@ -51,6 +52,7 @@ class Segmentation:
         return {
             "inference": self._inference(),
             "evaluate": self._evaluate(),
+            "explain": self._explain(),
             "train": self.training(),
             "multi_gpu_train": learning.on_several_gpus("@initial_network"),
         }
@@ -70,6 +72,11 @@ class Segmentation:
             "evaluate", self._evaluated(), "outputs/evaluation", reading=[self._scored_labels()],
             cases=cases, report=common.scoring(self._scorer()), inference=self._inferring(probabilities=False),
         )  # fmt: skip
+
+    def _explain(self) -> Config:
+        shown = {"include_background": True} if self.include_background else {}
+        reading = component("shared.tasks.segmentation.explained.SegmentationReading", **shown)
+        return explaining(self._inference(), reading, spatial_dims=self._dims)
 
     def _over_cases(
         self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part,
