@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,11 +34,11 @@ def picture() -> Tensor:
     return image
 
 
-def explained(image: Tensor, **options: object) -> dict[str, Tensor]:
+def explained(image: Tensor, **options: Any) -> dict[str, Tensor]:
     network = Bright()
     explainer = ExplainingInferer(
         SimpleInferer(), network, SegmentationReading(), class_names=NAMES, **{"patches": 4, **options}
-    )  # type: ignore[arg-type]
+    )
     with torch.no_grad():  # as an evaluator calls it
         return explainer(image, network)
 
