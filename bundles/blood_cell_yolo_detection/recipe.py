@@ -20,7 +20,7 @@ RECIPE = Detection(
         "overlap": 0.6,
         "most": 300,
     },
-    threshold={"RBC": 0.4, "WBC": 0.4, "Platelets": 0.4},
+    threshold={"RBC": 0.25, "WBC": 0.4, "Platelets": 0.25},
     training_options={
         "max_epochs": 280,
         "epochs_without_mosaic": 40,
