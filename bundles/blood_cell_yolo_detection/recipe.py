@@ -20,8 +20,8 @@ RECIPE = Detection(
         "overlap": 0.6,
         "most": 300,
     },
-    threshold={"RBC": 0.4, "WBC": 0.4, "Platelets": 0.4},
-    known={"known_px": 115, "known_um": 7.5, "without_change": [85, 145]},
+    threshold={"RBC": 0.25, "WBC": 0.4, "Platelets": 0.25},
+    known={"known_px": 115, "known_um": 7.5, "without_change": [70, 150]},
     training_options={
         "max_epochs": 280,
         "epochs_without_mosaic": 40,
