@@ -72,7 +72,12 @@ def test_one_changed_value_in_any_file_is_found_and_mended(name: str, old: str, 
 @pytest.mark.parametrize(
     ("name", "old", "new", "expected"),
     [
-        (f"{BLOOD}/recipe.py", '"WBC": 0.4', '"WBC": 0.5', ["inference.json", "evaluate.json", "docs/README.md"]),
+        (
+            f"{BLOOD}/recipe.py",
+            '"WBC": 0.4',
+            '"WBC": 0.5',
+            ["inference.json", "evaluate.json", "explain.json", "docs/README.md"],
+        ),
         (f"{BLOOD}/recipe.py", "wide in 640 of them", "wide", ["docs/README.md"]),
         (f"{BLOOD}/configs/metadata.json", '"ap50": 0.906', '"ap50": 0.925', ["docs/README.md", "README.md"]),
     ],
