@@ -96,8 +96,12 @@ def resize_displacement(displacement: Tensor, size: Sequence[int]) -> Tensor:
         return displacement
     mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(old_size)]
     resized = F.interpolate(_at_least_float32(displacement), size=tuple(size), mode=mode, align_corners=True)
-    factors = [(new - 1) / max(old - 1, 1) for new, old in zip(size, old_size)]
-    return resized * resized.new_tensor(factors).reshape(1, -1, *[1] * len(old_size))
+    if torch.jit.is_tracing():  # sizes are tensors then, and as such hold in the trace at other sizes
+        ratios = [(torch.as_tensor(a) - 1) / (torch.as_tensor(b) - 1).clamp(min=1) for a, b in zip(size, old_size)]
+        factors = torch.stack(ratios).to(resized)
+    else:
+        factors = resized.new_tensor([(new - 1) / max(old - 1, 1) for new, old in zip(size, old_size)])
+    return resized * factors.reshape(1, -1, *[1] * len(old_size))
 
 
 def resize(images: Tensor, size: Sequence[int]) -> Tensor:
