@@ -60,7 +60,9 @@ class Segmented:
     def figures(self) -> Figures:
         """The volume of each class in mm³, of raster images the area in pixels, and in µm² where these are known."""
         counts = np.bincount(self.labels.ravel(), minlength=len(self.class_names)).tolist()
-        units: dict[str, float] = {"px": 1} if self.image.is_raster else {"mm3": abs(float(np.linalg.det(self.affine[:3, :3])))}
+        units: dict[str, float] = (
+            {"px": 1} if self.image.is_raster else {"mm3": abs(float(np.linalg.det(self.affine[:3, :3])))}
+        )
         if self.image.pixel_size:
             units["um2"] = self.image.pixel_size**2
         first = 0 if self.include_background else 1
