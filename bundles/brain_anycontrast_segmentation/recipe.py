@@ -1,7 +1,6 @@
 """The configs of this bundle: a 3D U-Net, learned from synthetic images of label maps. Written by `make configs`."""
 
-from shared.engine.recipe import component, function
-from shared.engine.training_recipe import PRED_AND_LABEL
+from shared.engine.recipe import component
 from shared.tasks.segmentation.brain_recipe import BrainSegmentation
 
 STRUCTURES = {
@@ -33,29 +32,18 @@ RECIPE = BrainSegmentation(
     ),
     grid={"roi_size": [160, 160, 160], "pixdim": [2.0, 2.0, 2.0]},
     tiling={"overlap": 0.25, "mirrored": True, "largest_part": True},
-    flips={},
-    standardised=False,
     scattered=[IDS.index(24)],
     lowest_quality=0.7,
     labels_of="shared.synthesis.brain.brain_labels",
     ranges={},
     training_options={
         "max_epochs": 60,
-        "val_interval": 2,
         "batch_size": 2,
         "learning_rate": 0.001,
-        "weight_decay": 0.01,
         "ema_momentum": 0.002,
         "patch_size": [80, 96, 80],
         "samples_per_epoch": 200,
-        "validation_samples": 8,
-        "widening_epochs": 0,
     },
-    loss=function("shared.tasks.segmentation.losses.answered_loss"),
-    key_metric={
-        "mean_dice": component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL),
-    },
-    augmentation={},
 )
 OPTIONS = {
     "label_values": "the ids of the classes in the files, which are FreeSurfer's",

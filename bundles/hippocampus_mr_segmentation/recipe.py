@@ -1,58 +1,48 @@
 """The configs of this bundle: a 3D MultiResUNet over whole crops, resampled to 1 mm. Written by `make configs`."""
 
-from shared.engine.recipe import component, function
-from shared.engine.training_recipe import PRED_AND_LABEL
+from shared.engine.recipe import component
 from shared.tasks.segmentation.located_recipe import LocatedSegmentation
-from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
+from shared.tasks.segmentation.synthetic_recipe import MEAN_DICE, SyntheticSegmentation
 
 BOTH = ["image", "label"]
-MEAN_DICE = component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL)
+MOVED = component(
+    "RandAffined", keys=BOTH, prob=0.8, rotate_range=[0.26] * 3, scale_range=[0.2] * 3, shear_range=[0.1] * 6,
+    mode=["bilinear", "nearest"], padding_mode="border",
+)  # fmt: skip
+BLUR = {f"sigma_{axis}": [0.3, 1.0] for axis in "xyz"}
 
 # What finds the hippocampi in a head: a small network at 4 mm, whose classes have FreeSurfer's ids.
 PLACES = {
     0: "background", 2: "left_brain", 16: "middle", 17: "left_hippocampus", 24: "csf", 41: "right_brain",
     53: "right_hippocampus",
 }  # fmt: skip
+IDS = list(PLACES)
+SEEN = {
+    "weighted": 1.0, "strangeness": 0.3, "rotation": 20.0, "translation": 20.0, "noise": 0.04, "thin_slices": 5.0,
+}  # fmt: skip
 LOCATOR = SyntheticSegmentation(
     descriptions={"train": "Train a small U-Net to find both hippocampi in a T1-weighted head, from label maps."},
     class_names=list(PLACES.values()),
-    label_values=list(PLACES),
+    label_values=IDS,
     network=component("shared.nets.halved_unet.HalvedUNet", spatial_dims=3, filters=[16, 32, 64, 128], hidden=32),
     grid={"roi_size": [80, 80, 80], "pixdim": [4.0, 4.0, 4.0]},
-    tiling={},
-    flips={},
-    standardised=False,
     labels_of="shared.synthesis.brain.coarse_labels",
-    ranges={
-        "weighted": 1.0,
-        "strangeness": 0.3,
-        "rotation": 20.0,
-        "translation": 20.0,
-        "noise": 0.04,
-        "thin_slices": 5.0,
-    },
+    ranges=SEEN,
     pretrained="$@bundle_root + '/models/locator.pt'",
     training_options={
         "max_epochs": 14,
-        "val_interval": 2,
         "batch_size": 4,
         "learning_rate": 0.002,
-        "weight_decay": 0.01,
         "ema_momentum": 0.01,
         "patch_size": [48, 48, 48],
         "samples_per_epoch": 400,
-        "validation_samples": 8,
-        "widening_epochs": 0,
     },
-    loss=function("shared.tasks.segmentation.losses.answered_loss"),
-    key_metric={"mean_dice": MEAN_DICE},
-    augmentation={},
 )
 
 RECIPE = LocatedSegmentation(
     locator=LOCATOR,
-    sides=(list(PLACES).index(17), list(PLACES).index(53)),
-    scattered=(list(PLACES).index(24),),
+    sides=(IDS.index(17), IDS.index(53)),
+    scattered=(IDS.index(24),),
     descriptions={
         "inference": "Segment the anterior and posterior hippocampus in T1-weighted MR scans.",
         "evaluate": "Score segmentations of the hippocampus against reference labels.",
@@ -74,32 +64,16 @@ RECIPE = LocatedSegmentation(
         "patch_size": [32, 48, 32],
     },
     loss=component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True),
-    key_metric={
-        "mean_dice": MEAN_DICE,
-    },
+    key_metric={"mean_dice": MEAN_DICE},
     augmentation={
         "augmentation": [
             component("SpatialPadd", keys=BOTH, spatial_size="@patch_size", mode=["edge", "constant"]),
-            component(
-                "RandAffined",
-                keys=BOTH,
-                prob=0.8,
-                rotate_range=[0.26, 0.26, 0.26],
-                scale_range=[0.2, 0.2, 0.2],
-                shear_range=[0.1] * 6,
-                mode=["bilinear", "nearest"],
-                padding_mode="border",
-            ),
+            MOVED,
             component("RandSpatialCropd", keys=BOTH, roi_size="@patch_size", random_size=False),
             component("RandFlipd", keys=BOTH, prob=0.5, spatial_axis=0),
             component("RandSimulateLowResolutiond", keys="image", prob=0.15, zoom_range=[0.5, 1.0]),
             component(
-                "RandGaussianSmoothd",
-                keys="image",
-                prob=0.15,
-                sigma_x=[0.3, 1.0],
-                sigma_y=[0.3, 1.0],
-                sigma_z=[0.3, 1.0],
+                "RandGaussianSmoothd", keys="image", prob=0.15, **{f"sigma_{axis}": [0.3, 1.0] for axis in "xyz"}
             ),
             component("RandAdjustContrastd", keys="image", prob=0.3, gamma=[0.7, 1.5], retain_stats=True),
             component("RandScaleIntensityd", keys="image", prob=0.5, factors=0.25),

@@ -17,7 +17,7 @@ TITLES = {
     "view": "as the network sees it", "saliency": "saliency (SmoothGrad)", "guided": "guided backpropagation",
     "occlusion": "occlusion: what is lost where it is hidden",
 }  # fmt: skip
-LABELS = {"fgsm": "step that harms most (FGSM)", "noise": "step at random"}
+LABELS = {"fgsm": "step against the evidence (FGSM)", "noise": "step at random"}
 
 
 def draw_maps(path: str | Path, view: np.ndarray, maps: Mapping[str, np.ndarray], *, title: str) -> Path:

@@ -13,10 +13,10 @@ from shared.images.file import ImageFile
 from shared.synthesis.acquiring import along, slice_profile
 from shared.synthesis.ranges import Ranges
 from shared.synthesis.shape import knots_of, smooth_field
+from shared.tasks.segmentation.locating import scaled_to_one
 
 FWHM = 1 / math.sqrt(8 * math.log(2))  # standard deviation of a Gaussian of full width 1 at half its maximum
-RANGE = (0.5, 99.5)  # percentiles between which an image's intensities count, as where bundles read them
-AIR = 0.05  # of that range, below which a voxel is left dark by an inversion of the head alone
+AIR = 0.05  # of the range of intensities, below which a voxel is left dark by an inversion of the head alone
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class Head:
         return [float(size) for size in nib.affines.voxel_sizes(self.image.affine)]
 
     def scaled(self) -> np.ndarray:
-        """(*S), float32: intensities, from 0 to 1 between the percentiles of RANGE."""
-        low, high = np.percentile(self.image.values[0], RANGE)
-        return np.clip((self.image.values[0] - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
+        """(*S), float32: see `scaled_to_one`."""
+        return scaled_to_one(self.image.values[0])
 
     def with_values(self, values: np.ndarray) -> "Head":
         """With other intensities, (*S), on the same grid."""

@@ -7,14 +7,9 @@ from typing import Any
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.tasks.registration.cases import IMAGES, MORE
 
-PAIR = {
-    "moving": None,
-    "fixed": None,
-    "moving_label": None,
-    "fixed_label": None,
-    "points": None,
-}  # options of a single pair
+PAIR = dict.fromkeys((*IMAGES, *MORE))  # options of a single pair
 FOUND_PAIRS = component(
     "shared.tasks.registration.cases.find_pairs", dataset_dir="@dataset_dir", **{key: f"@{key}" for key in PAIR}
 )
