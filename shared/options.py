@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def check_options(
             )  # fmt: skip
         default = (own or defaults).get(key, defaults[key])
         if isinstance(default, dict) and key in BY_CLASS:
-            fits = _is_by_class(default, value)
+            fits = _is_by_class({*default, *ensure_tuple(config.get("class_names", ()))}, value)
         else:
             fits = _same_kind(default, value)
         if not fits or (key in FIXED_LENGTH and not _same_length(default, value)):
@@ -124,10 +124,12 @@ def _same_kind(default: object, value: object) -> bool:
     return True
 
 
-def _is_by_class(default: Mapping[str, object], value: object) -> bool:
-    """Whether `value` is what an option of BY_CLASS may be: numbers, or an expression."""
+def _is_by_class(names: Collection[object], value: object) -> bool:
+    """Whether `value` is what an option of BY_CLASS may be: numbers, by some of `names` or not, or an expression."""
     if isinstance(value, str):
-        return _same_kind(default, value)
+        return value.startswith(("$", "@"))
+    if isinstance(value, dict) and not value.keys() <= set(names):
+        return False
     numbers = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
     return all(_same_kind(0.5, number) for number in numbers)
 

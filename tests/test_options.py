@@ -48,7 +48,7 @@ def test_an_option_like_no_other_is_refused_with_a_list_of_those_there_are() -> 
         ("resume", "yes", "false"), ("resume", 1, "false"), ("resume", None, "false"),
         ("roi_size", 96, "[96, 96, 96]"), ("roi_size", "96,96,96", "[96, 96, 96]"), ("roi_size", [], "[96, 96, 96]"),
         ("roi_size", [96, None, 96], "[96, 96, 96]"), ("roi_size", [96], "[96, 96, 96]"),
-        ("threshold", "high", '{"a": 0.4, "b": 0.6}'), ("threshold", [0.4, None], '{"a": 0.4, "b": 0.6}'),
+        ("threshold", {"c": 1}, '{"a": 0.4, "b": 0.6}'), ("threshold", "high", '{"a": 0.4, "b": 0.6}'), ("threshold", [0.4, None], '{"a": 0.4, "b": 0.6}'),
         ("network_def", "UNet", '{"_target_": "UNet", "channels": 1}'), ("output_dir", ["a"], '"outputs"'),
     ],
 )  # fmt: skip
@@ -64,7 +64,7 @@ def test_a_value_of_another_type_is_refused_with_the_default_as_the_example(key:
         ("dataset_dir", "/data"), ("output_dir", "$'a' + 'b'"), ("max_epochs", 5), ("max_epochs", "$2 * 3"),
         ("learning_rate", 1), ("resume", True), ("finetune_from", "pretrained"), ("roi_size", (64, 64, 64)),
         ("network_def", {"_target_": "UNet", "channels": 2}), ("network_def", {"_target_": "Other"}),
-        ("threshold", 0.3), ("threshold", [0.1, 0.2]), ("threshold", {"c": 1}), ("threshold", "$[0.1, 0.2]"),
+        ("threshold", 0.3), ("threshold", [0.1, 0.2]), ("threshold", {"b": 1}), ("threshold", "$[0.1, 0.2]"),
         ("network_def", "@other"), ("_meta_", {"version": "1"}), ("tracking_uri", "file:runs"),
     ],
 )  # fmt: skip
@@ -136,3 +136,7 @@ def test_a_workflow_made_without_a_command_starts_though_its_files_are_not_known
     workflow = ConfigWorkflow(config, workflow_type="infer")
     workflow.initialize()
     assert workflow.run() == [{"sampler": None, "size": 1}]
+
+
+def test_a_number_by_class_may_be_of_the_users_own_classes() -> None:
+    check_options({**FILE, "class_names": ["c"], "threshold": {"c": 1}}, {**FILE, "class_names": ["a", "b"]})
