@@ -48,7 +48,8 @@ def test_an_option_like_no_other_is_refused_with_a_list_of_those_there_are() -> 
         ("resume", "yes", "false"), ("resume", 1, "false"), ("resume", None, "false"),
         ("roi_size", 96, "[96, 96, 96]"), ("roi_size", "96,96,96", "[96, 96, 96]"), ("roi_size", [], "[96, 96, 96]"),
         ("roi_size", [96, None, 96], "[96, 96, 96]"), ("roi_size", [96], "[96, 96, 96]"),
-        ("threshold", {"c": 1}, '{"a": 0.4, "b": 0.6}'), ("threshold", "high", '{"a": 0.4, "b": 0.6}'), ("threshold", [0.4, None], '{"a": 0.4, "b": 0.6}'),
+        ("threshold", {"c": 1}, '{"a": 0.4, "b": 0.6}'),
+        ("threshold", "high", '{"a": 0.4, "b": 0.6}'), ("threshold", [0.4, None], '{"a": 0.4, "b": 0.6}'),
         ("network_def", "UNet", '{"_target_": "UNet", "channels": 1}'), ("output_dir", ["a"], '"outputs"'),
     ],
 )  # fmt: skip
