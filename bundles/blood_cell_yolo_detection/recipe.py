@@ -20,6 +20,7 @@ RECIPE = Detection(
         "overlap": 0.6,
         "most": 300,
     },
+    usual_tile=640,
     threshold={"RBC": 0.25, "WBC": 0.4, "Platelets": 0.25},
     known={"known_px": 115, "known_um": 7.5, "without_change": [70, 150]},
     training_options={
@@ -27,7 +28,6 @@ RECIPE = Detection(
         "epochs_without_mosaic": 40,
         "scales": [0.5, 2.0],
         "closing_scales": [0.8, 1.25],
-        "smallest_side": 640,
         "val_interval": 20,
         "batch_size": 8,
         "learning_rate": 0.001,

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from shared.benchmarks.methods import Subject
 from shared.benchmarks.tensors import image_of
 from shared.layers.padding import pad_to_multiple
-from shared.tasks.detection.letterbox import Letterbox
 
 
 class Peer(NamedTuple):
@@ -50,7 +49,7 @@ def voxelmorph(subject: Subject) -> Peer:
 def retina_net(subject: Subject) -> Peer:
     """RetinaNet on a ResNet-18, from the image at the size that the bundle shows to its own network."""
     image, config = image_of(subject), subject.config
-    scale = config["input_size"] / max(*image.shape[2:], config["tile_size"] or Letterbox.usual_tile)
+    scale = config["input_size"] / (config["tile_size"] or config["inferer"]["usual_tile"])
     shown = F.interpolate(image, scale_factor=scale, mode="bilinear", antialias=True)
     shown = pad_to_multiple(shown, 32, mode="constant")
     network = RetinaNet(2, _classes(subject), 3, ResNetPyramid(image.shape[1]), size_divisible=32)

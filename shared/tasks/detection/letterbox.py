@@ -30,9 +30,9 @@ class Letterbox:
     input_size: int
     tile_size: int
     largest_whole: float
+    usual_tile: int
     overlap: float = 0.4
     most: int = 300
-    usual_tile: int = 640
     magnification: Magnification | None = None
 
     def __call__(self, image: np.ndarray, network: Network, pixel_size: float | None = None) -> np.ndarray:

@@ -32,7 +32,8 @@ def find(
     image = scaled(values, *within_extremes(values))
     letterbox = Letterbox(
         input_size=config["input_size"], tile_size=config["tile_size"], largest_whole=config["largest_whole"],
-        overlap=config["tile_overlap"], most=config["most"], magnification=Magnification.of_config(config),
+        usual_tile=config["inferer"]["usual_tile"], overlap=config["tile_overlap"], most=config["most"],
+        magnification=Magnification.of_config(config),
     )  # fmt: skip
     found = letterbox(image, lambda tile: run(tile)[0], file.pixel_size)
     limits = {name: config[name] for name in ("min_score", "overlap", "most")}

@@ -31,7 +31,8 @@ class Detection:
     """What is special about a detection.
 
     descriptions: by config. network: its network_def without channels. finding: options of every config of how boxes
-    are found in an image: the names in `LETTERBOX` and `SURE`. threshold: see `by_class`.
+    are found in an image: the names in `LETTERBOX` and `SURE`. usual_tile: see `Letterbox`; pictures of training that
+    are smaller are resized alike. threshold: see `by_class`.
     known: arguments of `Magnification`: the objects that the network knows. training_options: options of training
     alone. augmentation: the transforms of an image. loss: its arguments.
     """
@@ -40,6 +41,7 @@ class Detection:
     network: Part
     class_names: Sequence[str]
     finding: Part
+    usual_tile: int
     threshold: Threshold
     known: Part
     training_options: Part
@@ -92,7 +94,7 @@ class Detection:
         }
         pixels = common.PIXELS | {"diameter": "auto"}
         found = pixels | self.finding | {"threshold": self.threshold, "bfloat16": True}
-        inferer = LETTERBOX | common.magnified(self.known)
+        inferer = self._letterbox() | common.magnified(self.known)
         return common.over_cases(
             description=self.descriptions[name],
             options=options | self._classes() | found | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
@@ -107,7 +109,7 @@ class Detection:
     def _train(self) -> Config:
         heads = {"heads": component("shared.nets.yolo.YoloHeads", yolo="@initial_network")}
         cases = component("shared.tasks.detection.cases.boxed_cases", **WHERE, **common.SPLIT_BY, fold="@fold")
-        options = self._classes() | learning.begun() | {"fold": 0}
+        options, seen = self._classes() | learning.begun() | {"fold": 0}, {"smallest_side": self.usual_tile}
         precision = component(
             "shared.tasks.detection.metrics.CocoPrecision",
             class_names="@class_names",
@@ -115,14 +117,14 @@ class Detection:
         )
         return learning.training(
             description=self.descriptions["train"],
-            options=options | self.training_options | self.finding | learning.computing(),
+            options=options | self.training_options | seen | self.finding | learning.computing(),
             networks=learning.networks(common.with_channels(self.network), common.on_device(2), learner=heads),
             cases={"split": learning.watched(cases)},
             preprocessing=[READ, CLIPPED, SCALED],
             loss=component("shared.tasks.detection.losses.DetectionLoss", **self.loss),
             validate=learning.validation(
                 collate_fn=COLLATED,
-                inferer=LETTERBOX,
+                inferer=self._letterbox(),
                 postprocessing=SUPPRESSED,
                 key_metric={"ap": precision},
                 additional_metrics={"ap50": precision | {"at": "ap50"}},
@@ -146,6 +148,9 @@ class Detection:
             "dataset": mosaics,
             "dataloader": learning.train_loader(collate_fn=COLLATED),
         }
+
+    def _letterbox(self) -> Part:
+        return LETTERBOX | {"usual_tile": self.usual_tile}
 
     def _task(self, role: str) -> Part:
         return component(

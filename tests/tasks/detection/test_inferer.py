@@ -8,7 +8,7 @@ from torch import Tensor
 from shared.images.magnifying import Magnification
 from shared.tasks.detection.inferer import LetterboxInferer, Suppressd
 
-OPTIONS = {"input_size": 128, "tile_size": 160, "largest_whole": 320}
+OPTIONS = {"input_size": 128, "tile_size": 160, "largest_whole": 320, "usual_tile": 160}
 
 
 class FindsSquares:
@@ -70,7 +70,7 @@ def test_an_image_is_enlarged_by_the_size_of_its_objects(
 ) -> None:
     network = FindsSquares()
     known = Magnification(known_px=20, known_um=10, diameter=diameter)
-    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, usual_tile=160, magnification=known)  # type: ignore[arg-type]
+    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, magnification=known)  # type: ignore[arg-type]
     image = image_of((80, 80), [(8, 16, 40, 48)])
     if pixel_size:
         image = MetaTensor(image, meta={"pixel_size": torch.tensor([pixel_size])})
@@ -84,7 +84,7 @@ def test_objects_as_wide_as_known_are_estimated_without_another_run() -> None:
     """The look that finds them is the whole run: nothing is computed twice, and nothing is resized."""
     known = Magnification(known_px=20, known_um=10, diameter="auto", without_change=[15, 25])
     network, boxes = FindsSquares(), [(10, 10, 30, 30), (10, 50, 30, 70), (50, 10, 70, 30)]
-    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, usual_tile=160, magnification=known)  # type: ignore[arg-type]
+    inferer = LetterboxInferer(**OPTIONS | {"tile_size": 0}, magnification=known)  # type: ignore[arg-type]
     inferer(image_of((80, 80), boxes), network)
     assert network.shown == [(64, 64)]
 
