@@ -11,6 +11,7 @@ SMALLER, LARGER = (0.5, 0.25), (2.0, 4.0)  # besides 1: a network sees objects w
 SURE = 0.3  # the score from which an object counts
 LATER = 2 / 3  # of the side of the window: how much is looked at besides
 FEWEST = 3  # objects of which a width is believed
+ALIKE = 2.0  # of 20 nuclear images, enlarged or reduced by 2 and 4, true widths were within 1.7 of the first
 BLOCKS = 16  # along the longer side of an image, in which its contrast is looked at
 
 
@@ -31,16 +32,20 @@ def estimated_width(image: np.ndarray, look: Look, magnification: Magnification,
     First it is looked at as it is. Objects as wide as those that the network knows, or less but well seen, end the
     search; wider ones may be the smaller ones among some that are too wide to be seen. Else it is looked at made
     SMALLER, LARGER or both, and the factor is taken by which sure objects cover most of what is seen. The width is
-    their median. Of an image larger than `window` (of enlarged pixels) the part with most contrast is looked at.
+    their median. What is wider or narrower by more than ALIKE than what was seen first is something else, such as a
+    clump of what is left of small objects in a view made smaller.
+    Of an image larger than `window` (of enlarged pixels) the part with most contrast is looked at.
     """
     sides = {1.0: window}
     seen = {1.0: _sure(look(part_of(image, window), 1.0))}
     for factor in _further_factors(_typical(seen[1.0]), magnification):
         sides[factor] = round(LATER * window / factor)
         seen[factor] = _sure(look(part_of(image, sides[factor]), factor))
-    covered = {factor: _area(objects) / _seen_area(image, sides[factor]) for factor, objects in seen.items()}
-    best = max(covered, key=lambda factor: covered[factor])
-    return _typical(seen[best])
+    widths = {factor: width for factor, objects in seen.items() if (width := _typical(objects)) is not None}
+    first = widths.get(1.0)
+    alike = [factor for factor, width in widths.items() if first is None or 1 / ALIKE <= width / first <= ALIKE]
+    covered = {factor: _area(seen[factor]) / _seen_area(image, sides[factor]) for factor in alike}
+    return widths[max(alike, key=lambda factor: covered[factor])] if alike else None
 
 
 def part_of(image: np.ndarray, side: int) -> np.ndarray:

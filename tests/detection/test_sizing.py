@@ -38,6 +38,22 @@ def test_nothing_is_estimated_from_an_image_without_objects() -> None:
     assert estimated_width(np.zeros((1, 400, 400)), lambda image, factor: nothing, KNOWN, window=400) is None
 
 
+def test_clumps_in_a_view_made_smaller_are_not_taken_for_the_objects() -> None:
+    """Few of many objects are sure at first; seen at a quarter their clumps are, and cover five times as much."""
+
+    def look(image: np.ndarray, factor: float) -> Objects:
+        return Objects(np.full(20, 100.0 if factor == 0.25 else 25.0), np.full(20, 0.8))
+
+    assert estimated_width(np.zeros((1, 400, 400)), look, KNOWN, window=400) == 25
+
+
+def test_two_objects_decide_nothing_where_others_are_seen_at_another_factor() -> None:
+    def look(image: np.ndarray, factor: float) -> Objects:
+        return Objects(np.full(5, 60.0), np.full(5, 0.5)) if factor == 0.5 else Objects(np.full(2, 90.0), np.ones(2))
+
+    assert estimated_width(np.zeros((1, 400, 400)), look, KNOWN, window=400) == 60
+
+
 def test_of_a_large_image_the_part_with_most_contrast_is_looked_at() -> None:
     """Stripes lie in one corner of a gray slide, of which a window of 256 pixels is seen."""
     slide = np.full((3, 2000, 3000), 0.5, dtype=np.float32)
