@@ -1,8 +1,8 @@
 """A bundle's ONNX file by itself: numpy, onnxruntime and readers of images; neither torch nor MONAI nor the zoo.
 
 python onnx_by_itself.py MODEL.onnx IMAGE OUTPUT writes the label map of a hippocampus (a scan of 1 mm) or of membranes
-(up to 512 × 512), or the cells of a blood smear (an RGB picture of up to 1600 pixels a side) as JSON. All it knows of
-the bundle is in the file's properties.
+(up to 512 × 512), or the cells of a blood smear (an RGB picture of up to 1600 pixels a side, at a magnification that
+the network knows) as JSON. All it knows of the bundle is in the file's properties.
 """
 
 import json
@@ -39,6 +39,7 @@ def labelled(logits, steps):
 
 
 def detected(found, size, seen, limits):
+    found = found[:, np.argsort(-found[4:].max(axis=0), kind="stable")[: limits["most"]]]
     boxes = (found[:4].T * np.tile(np.divide(size, seen), 2)).clip(0, np.tile(size, 2))
     objects = [[*boxes[i], found[4 + c, i], c] for c, i in zip(*np.nonzero(found[4:] >= limits["min_score"]))]
     kept = []
@@ -65,14 +66,17 @@ def main(model, image, output):
     values = prepared(values, about["preprocessing"])
     if "input_size" in about["inferer"]:
         size = values.shape[1:]
-        scale = about["inferer"]["input_size"] / max(*size, about["inferer"]["tile_size"])
+        scale = about["inferer"]["input_size"] / (about["inferer"]["tile_size"] or about["inferer"]["usual_tile"])
         seen = [round(side * scale) for side in size]
         values = np.stack([Image.fromarray(one).resize(seen[::-1], Image.Resampling.BILINEAR) for one in values])
-        objects = detected(session.run(None, {"image": values[None]})[0][0], size, seen, about["postprocessing"])
+        objects = detected(session.run(None, {"image": values[None]})[0][0], size, seen, about["postprocessing"][0])
         with open(output, "w") as file:
             json.dump(objects, file)  # row1, column1, row2, column2, score, class
         return
-    labels = labelled(session.run(None, {"image": values[None]})[0][0], about["postprocessing"])
+    steps = about["postprocessing"]
+    if isinstance(steps, dict):  # of a bundle that takes heads as well
+        steps = steps["crops"]
+    labels = labelled(session.run(None, {"image": values[None]})[0][0], steps)
     if volume is None:
         Image.fromarray(labels).save(output)
         return

@@ -22,7 +22,7 @@ def described(config: Mapping[str, Any], metadata: Mapping[str, Any], form: Form
         if isinstance(step, dict) and "transforms" in step:
             steps[name] = step["transforms"]
     properties = {"classes": config.get("class_names", []), **steps, "outputs": _outputs(metadata, form)}
-    return {name: json.dumps(value) for name, value in properties.items()}
+    return {name: json.dumps(value, default=str) for name, value in properties.items()}  # a device by its name
 
 
 def _resolved(parser: ConfigParser, place: str, value: Any) -> Any:

@@ -24,7 +24,8 @@ CONFIG = {
     "pixdim": [1.0, 2.0],
     "twice": True,
     "preprocessing": {"_target_": "Compose", "_requires_": ["@start"], "transforms": [{"pixdim": "@pixdim"}]},
-    "inferer": {"axes": "$[0, 1] if @twice else []", "inferer": {"_target_": "SimpleInferer"}},
+    "inferer": {"axes": "$[0, 1] if @twice else []", "inferer": {"_target_": "SimpleInferer"}, "device": "@device"},
+    "device": "$torch.device('cpu')",
     "postprocessing": {"_target_": "Invertd", "transform": "@preprocessing"},
 }
 
@@ -34,7 +35,7 @@ def test_no_property_refers_to_anything_that_the_file_does_not_hold() -> None:
     assert properties == {
         "classes": ["cell"],
         "preprocessing": [{"pixdim": [1.0, 2.0]}],
-        "inferer": {"axes": [0, 1], "inferer": {"_target_": "SimpleInferer"}},
+        "inferer": {"axes": [0, 1], "inferer": {"_target_": "SimpleInferer"}, "device": "cpu"},
         "postprocessing": {"_target_": "Invertd", "transform": "preprocessing"},
         "outputs": {"pred": {"0": "cell"}},
     }
