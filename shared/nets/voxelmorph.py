@@ -1,16 +1,17 @@
 """VoxelMorph: a U-Net that takes two images and gives how to move one onto the other."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 from shared.errors import InputError
+from shared.layers.modulation import modulate
 from shared.layers.onednn import convolve_by_onednn
 from shared.nets.unet import UNet
-from shared.spatial.warping import integrate, resize_displacement
+from shared.spatial.warping import integrate, resize_displacement, warp
 
 
 class VoxelMorph(nn.Module):
@@ -22,10 +23,16 @@ class VoxelMorph(nn.Module):
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
     guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
     convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
+    guide_norm: its normalisation, if it is another one. passes: how often the U-Net sees the pair, each time but the
+    first as it is registered so far, to add to the velocity.
+    regularity: from 0, the most alike, to 1, the smoothest, for a network that was trained for all of them; it may be
+    set at any time. None, and the network has one regularity, that of its training.
     Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and, when it is called,
     InputError for images that are too small for its levels.
-    Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
-    Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
+    Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019);
+    passes as in Zhao et al., ICCV 2019; regularity as in Hoopes et al., MELBA 2022.
+    Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide;
+    all passes have the same weights; the regularity scales and shifts features, where Hoopes et al. make all weights.
     """
 
     def __init__(
@@ -41,6 +48,9 @@ class VoxelMorph(nn.Module):
         act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
         guide_filters: Sequence[int] = (),
         guide_classes: int = 0,
+        guide_norm: str | tuple | None = None,
+        passes: int = 1,
+        regularity: float | None = None,
     ) -> None:
         super().__init__()
         if out_channels not in (None, spatial_dims):
@@ -48,6 +58,8 @@ class VoxelMorph(nn.Module):
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
+        self.passes = passes
+        self.regularity = regularity
         self.normalises_images = norm is not None and "instance" in norm
         levels = max(len(filters), len(guide_filters))
         self.stride = 2 ** (levels - 1) * (2 if half_resolution else 1)  # of the deepest level
@@ -59,7 +71,13 @@ class VoxelMorph(nn.Module):
             self.guide = nn.Sequential(
                 Convolution(spatial_dims, 1, first, adn_ordering="A", act=act),
                 Convolution(spatial_dims, first, guide_filters[0], strides=2, adn_ordering="A", act=act),
-                UNet(spatial_dims, guide_filters[0], guide_classes, filters=guide_filters, **options),
+                UNet(
+                    spatial_dims,
+                    guide_filters[0],
+                    guide_classes,
+                    filters=guide_filters,
+                    **options | {"norm": guide_norm or norm},
+                ),
             )
         seen = filters[0] + (2 * guide_classes if guide_filters else 0)
         self.reduce = Convolution(
@@ -68,6 +86,7 @@ class VoxelMorph(nn.Module):
         self.unet = UNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
+        self.modulated = [] if regularity is None else [*modulate(self.unet.encoder), *modulate(self.unet.decoder)]
         convolve_by_onednn(self)
 
     def forward(self, pair: Tensor) -> Tensor:
@@ -80,12 +99,25 @@ class VoxelMorph(nn.Module):
     def guided(self, pair: Tensor) -> dict[str, Tensor]:
         """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S/2), moving and fixed."""
         self._check_size(pair.shape[2:])
-        features = self.reduce(pair)
-        if self.guide is None:
-            return {"velocity": self.unet(features)}
-        logits = self.segmented(pair)
-        probabilities = [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
-        return {"velocity": self.unet(torch.cat([features, *probabilities], dim=1)), "guide": logits}
+        logits = None if self.guide is None else self.segmented(pair)
+        maps = [] if logits is None else [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
+        for block in self.modulated:
+            block.amount = cast(float, self.regularity)
+        velocity = self.unet(torch.cat([self.reduce(pair), *maps], dim=1))
+        for _ in range(self.passes - 1):
+            velocity = velocity.float() + self.unet(self._registered(pair, maps, velocity))
+        return {"velocity": velocity} if logits is None else {"velocity": velocity, "guide": logits}
+
+    def _registered(self, pair: Tensor, maps: Sequence[Tensor], velocity: Tensor) -> Tensor:
+        """What the U-Net sees of a pair and the guide's maps of it where `velocity` has moved the moving ones."""
+        sample = self.warp or warp
+        moving, fixed = pair.split(1, dim=1)
+        moved = sample(moving, self.displacement(velocity, pair.shape[2:])).to(pair.dtype)
+        seen = [self.reduce(torch.cat([moved, fixed], dim=1))]
+        if maps:
+            displacement = self.displacement(velocity, maps[0].shape[2:])
+            seen += [sample(maps[0], displacement).to(maps[0].dtype), maps[1]]
+        return torch.cat(seen, dim=1)
 
     def _check_size(self, size: Sequence[int]) -> None:
         """Raise InputError for images that are one voxel at the deepest level, which has then nothing to normalise."""

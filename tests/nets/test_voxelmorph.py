@@ -122,3 +122,34 @@ def test_images_of_one_voxel_at_the_deepest_level_are_refused_in_a_line(dims: in
     assert network(torch.rand(1, 2, stride + 1, *[stride] * (dims - 1))).shape[1] == dims
     # Without statistics of one image, one voxel is enough.
     assert VoxelMorph(dims, filters=FILTERS, norm=None)(torch.rand(1, 2, *[2] * dims)).shape[1] == dims
+
+
+@pytest.mark.parametrize("guided", [False, True])
+def test_a_second_pass_adds_what_the_unet_makes_of_the_pair_as_it_is_registered(guided: bool) -> None:
+    guide = {"guide_filters": (8, 8), "guide_classes": 3} if guided else {}
+    network, pair = bent(2, passes=2, **guide), torch.rand(1, 2, 32, 24)
+    with torch.no_grad():
+        both, maps = network.velocity(pair), [*network.segmented(pair).chunk(2, dim=1)] if guided else []
+        network.passes = 1
+        first = network.velocity(pair)
+        displacement = network.displacement(first, pair.shape[2:])
+        registered = torch.cat([warp(pair[:, :1], displacement), pair[:, 1:]], dim=1)
+        maps = [x.softmax(dim=1) for x in maps]
+        if maps:  # moved, rather than segmented again
+            maps[0] = warp(maps[0], network.displacement(first, maps[0].shape[2:]))
+        second = network.unet(torch.cat([network.reduce(registered), *maps], dim=1))
+    torch.testing.assert_close(both, first + second)
+    assert float(second.abs().max()) > 0.1
+
+
+def test_a_regularity_changes_the_field_of_a_network_that_has_learned_it_and_may_be_set_at_any_time() -> None:
+    network, pair = bent(2, regularity=0.5), torch.rand(1, 2, 32, 24)
+    with torch.no_grad():
+        for block in network.modulated:
+            torch.nn.init.normal_(block.changes.weight, std=0.3)
+        middle = network(pair)
+        network.regularity = 1.0
+        smooth = network(pair)
+        network.regularity = 0.5
+        assert torch.equal(network(pair), middle)
+    assert not torch.allclose(smooth, middle)

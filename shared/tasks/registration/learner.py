@@ -17,6 +17,8 @@ from shared.spatial.warping import warp
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.ncc import ncc_loss
 
+SPAN = 10.0
+
 
 class BothWays(nn.Module):
     """Register a pair (B, 2, *S) both ways at once: {"velocity", "there", "back"}, displacements (B, D, *S) in voxels.
@@ -26,7 +28,10 @@ class BothWays(nn.Module):
     back: without it, only "there", in two thirds of the time a step. stride: they are on a grid coarser by this, in
     voxels of that, and so is the loss: half the time a step with 2, for the first part of a training.
     learn: "all"; "guide", which alone is computed, to be learned first; or "velocity", the rest, with the guide as it
-    is. What is not learned takes no gradient. Raises InputError for another part, or where there is no guide.
+    is. What is not learned takes no gradient.
+    A network that takes any regularity is given one at random at each step of training; "smoothness" is then the factor
+    of the loss' weight of it: from 1 / `SPAN` for 0 to `SPAN` for 1.
+    Raises InputError for another part, or where there is no guide.
     """
 
     def __init__(self, network: VoxelMorph, *, back: bool = True, stride: int = 1, learn: str = "all") -> None:
@@ -42,7 +47,15 @@ class BothWays(nn.Module):
         for name, parameter in network.named_parameters():
             parameter.requires_grad_(learn in ("all", "guide" if name.startswith("guide.") else "velocity"))
 
+    def train(self, mode: bool = True) -> "BothWays":
+        super().train(mode)
+        if self.network.guide is not None and self.learn == "velocity":
+            self.network.guide.eval()  # its batch norms stay as they are
+        return self
+
     def forward(self, pair: Tensor) -> dict[str, Tensor]:
+        if self.network.regularity is not None and self.training:
+            self.network.regularity = float(torch.rand(()))
         if self.learn == "guide":
             return {"guide": self.network.segmented(pair)}
         found = self.network.guided(pair)
@@ -51,6 +64,8 @@ class BothWays(nn.Module):
         velocity = found["velocity"].float()
         size = [s // self.stride for s in pair.shape[2:]]
         ways = {way: self.network.displacement(sign * velocity, size) for way, sign in self.signs.items()}
+        if self.network.regularity is not None:
+            ways["smoothness"] = velocity.new_tensor(SPAN ** (2 * self.network.regularity - 1))
         return {**found, "velocity": velocity, **ways}
 
 

@@ -1,6 +1,7 @@
 """What a registration network is trained for: images that look alike, smooth fields, labels that overlap."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,11 @@ class RegistrationLoss(nn.Module):
     """The loss of a registered pair: dissimilarity + smoothness · diffusion + overlap · (1 - soft Dice).
 
     registered: {"velocity", "there", "back"}, each (B, D, *S), or without "back", and perhaps "guide", logits
-    (B, 2 K, *S / 2), see `BothWays`. batch: {"image": (B, 2, *S)}, moving and fixed, and, for the Dice, "label":
-    (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the probabilities of C structures; all are brought to the grid of the
-    displacements; without both the last term is left out. "inside": (B, 1, *S), if the moving image has not all of the
-    grid, 1 where it has it; the rest counts in no term but smoothness.
+    (B, 2 K, *S / 2), see `BothWays`, and "smoothness", which multiplies the weight of that. batch: {"image":
+    (B, 2, *S)}, moving and fixed, and, for the Dice, "label": (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the
+    probabilities of C structures; all are brought to the grid of the displacements; without both the last term is left
+    out. "inside": (B, 1, *S), if the moving image has not all of the grid, 1 where it has it; the rest counts in no
+    term but smoothness.
     similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
     alone, overlap is bought by swelling what is moved.
     ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
@@ -52,7 +54,8 @@ class RegistrationLoss(nn.Module):
         losses = [self._of_one_way(registered[way], batch, *ways[way]) for way in ways if way in registered]
         terms = []
         if losses:
-            terms += [torch.stack(losses).mean(), self.smoothness * diffusion(registered["velocity"])]
+            smoothness = self.smoothness * registered.get("smoothness", 1.0)
+            terms += [torch.stack(losses).mean(), smoothness * diffusion(registered["velocity"])]
         if "guide" in registered and "label" in batch:
             terms.append(self.guidance * self._of_guide(registered["guide"], batch["label"]))
         if not terms:
@@ -80,8 +83,8 @@ class RegistrationLoss(nn.Module):
                 "label", expected=f"ids from 0 to {classes - 1}, which the guide segments",
                 got=int(label.max()), fix="give as many --network_def#guide_classes",
             )  # fmt: skip
-        maps = F.one_hot(label.flatten(0, 1).long(), classes).movedim(-1, 1).float()
-        shares = resize(maps, logits.shape[2:])
+        channels = torch.arange(classes, device=label.device).reshape(1, -1, *[1] * (label.ndim - 2))
+        shares = maps_of(label.flatten(0, 1)[:, None], channels, logits.shape[2:])
         inside = tuple(range(2, logits.ndim))
         probabilities = logits.softmax(dim=1)
         overlap = 2 * (probabilities * shares).sum((0, *inside))
@@ -108,9 +111,20 @@ def soft_dice_loss(
     """
     ids = fixed_label.unique()
     channels = ids[ids > 0].reshape(1, -1, *[1] * (fixed_label.ndim - 2))
-    return dice_loss_of_maps(
-        (moving_label == channels).float(), (fixed_label == channels).float(), displacement, inside
-    )  # fmt: skip
+    moving, fixed = (maps_of(label, channels, displacement.shape[2:]) for label in (moving_label, fixed_label))
+    return dice_loss_of_maps(moving, fixed, displacement, inside)
+
+
+def maps_of(label: Tensor, ids: Tensor, size: Sequence[int]) -> Tensor:
+    """The share of each of `ids`, (1, C, 1, …), in the voxels of `size` of a label map (B, 1, *S): (B, C, *size)."""
+    if list(label.shape[2:]) != [2 * s for s in size]:
+        return resize((label == ids).float(), size)
+    total = torch.zeros(len(label), ids.shape[1], *size, device=label.device)
+    corners = [*product((0, 1), repeat=len(size))]
+    for corner in corners:  # of the whole map at once it would take 20 times as long
+        places: tuple = (..., *(slice(c, None, 2) for c in corner))
+        total += label[places] == ids
+    return total / len(corners)
 
 
 def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor, inside: Tensor | None = None) -> Tensor:

@@ -39,12 +39,22 @@ SCORING = common.scoring(
     )
 )
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
+BOTH_WAYS = component(
+    "shared.tasks.registration.learner.BothWays", network="@initial_network", back="@symmetric", stride="@loss_stride"
+)
 EXTENDED = {"prepare_batch": function("shared.tasks.registration.inferer.prepare_extended")}
 LATER_IMAGES = [  # what the transforms of a drawn pair end with
     component("ConcatItemsd", keys=["moving", "fixed"], name="image"),
     component("ConcatItemsd", keys=["moving_label", "fixed_label"], name="label", allow_missing_keys=True),
     component("SelectItemsd", keys=["image", "label"], allow_missing_keys=True),
 ]
+
+
+def pair_figure(name: str) -> Part:
+    return component("shared.tasks.registration.learner.PairFigure", figure=name)
+
+
+FIGURES = {name: pair_figure(name) for name in ("ncc", "folds_percent", "sd_log_jacobian")}  # beside the key metric
 
 
 def reading_pairs(**options: Any) -> list[Part]:
@@ -88,7 +98,7 @@ class Registration:
     likeness: Part
     refining: Part
     training_options: Part
-    augmentation: Sequence[Part]
+    augmentation: Sequence[Part] = ()
     label_suffix: str = ""
     read_size: str = "@patch_size"
     learning: Mapping[str, str] = field(default_factory=dict)
@@ -133,11 +143,6 @@ class Registration:
         )
 
     def _train(self) -> Config:
-        both_ways = component(
-            "shared.tasks.registration.learner.BothWays", network="@initial_network", back="@symmetric",
-            stride="@loss_stride",
-            **self.learning,
-        )  # fmt: skip
         options = self.training_options | self.alignment | self.likeness | learning.computing()
         return learning.training(
             description=self.descriptions["train"],
@@ -146,7 +151,7 @@ class Registration:
                 self.network,
                 common.on_device(self._dims, self.called),
                 called=self.called,
-                learner={"both_ways": both_ways},
+                learner={"both_ways": BOTH_WAYS | dict(self.learning)},
                 averaged="@both_ways",
             ),
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
@@ -199,9 +204,6 @@ class Registration:
 
 
 def _validation() -> Part:
-    def figure(name: str) -> Part:
-        return component("shared.tasks.registration.learner.PairFigure", figure=name)
-
     pairs = component(
         "shared.tasks.registration.subjects.ring_of_pairs", subjects="$@subjects['validation']", seed="@seed"
     )
@@ -209,8 +211,8 @@ def _validation() -> Part:
         data="@validate#pairs",
         inferer=component("SimpleInferer"),
         postprocessing=compose(component("EnsureTyped", keys="pred", track_meta=False)),
-        key_metric={"pair_score": figure("$'dice' if 'label' in @subjects['all'][0] else 'ncc'")},
-        additional_metrics={name: figure(name) for name in ("ncc", "folds_percent", "sd_log_jacobian")},
+        key_metric={"pair_score": pair_figure("$'dice' if 'label' in @subjects['all'][0] else 'ncc'")},
+        additional_metrics=FIGURES,
         network="$@average.module.network",
         prepare_batch=PREPARED,
     )

@@ -32,6 +32,11 @@ def mse_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
     return F.mse_loss(a, b) if inside is None else F.mse_loss(a * inside, b * inside)
 
 
+def no_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
+    """0: whether images look alike does not matter."""
+    return 0 * a.sum()
+
+
 class MutualInformationLoss(GlobalMutualInformationLoss):
     """MONAI's, of the voxels alone that are `inside`, (B, 1, *S)."""
 
@@ -44,11 +49,14 @@ class MutualInformationLoss(GlobalMutualInformationLoss):
 
 
 def similarity_named(name: str, *, window: int = 9) -> Similarity:
-    """The loss "ncc" (in windows of `window` voxels), "mse", or, for unlike contrasts, "mi", mutual information.
+    """The loss "ncc" (in windows of `window` voxels), "mse", or, for unlike contrasts, "mi", mutual information; "none"
+    for what is learned from labels alone.
 
     Raises InputError for another name.
     """
     similarities: dict[str, Similarity] = {"ncc": partial(ncc_loss, window=window), "mse": mse_loss}
+    if name == "none":
+        return no_loss
     if name == "mi":
         return MutualInformationLoss(kernel_type="gaussian", num_bins=23)
     if name not in similarities:

@@ -176,3 +176,23 @@ def test_labels_reach_the_mean_and_each_run_starts_anew() -> None:
     figure.attach(engine, "dice")
     assert engine.run([[left]]).metrics["dice"] < 1
     assert engine.run([[undone]]).metrics["dice"] == 1
+
+
+def test_each_step_of_training_draws_a_regularity_and_its_weight() -> None:
+    learner = BothWays(VoxelMorph(2, filters=(4, 4), regularity=0.5))
+    pair = torch.rand(1, 2, 16, 16)
+    weights = [float(learner(pair)["smoothness"]) for _ in range(20)]
+    assert min(weights) < 0.5 < 2 < max(weights)  # of 1 / 10 to 10; all of 20 on one side of 1: once in a million
+    learner.eval()
+    learner.network.regularity = 1.0
+    assert float(learner(pair)["smoothness"]) == pytest.approx(10)
+    assert "smoothness" not in BothWays(VoxelMorph(2, filters=(4, 4)))(pair)
+
+
+@pytest.mark.parametrize("learn", ["all", "velocity"])
+def test_a_guide_that_is_not_learned_keeps_the_statistics_of_its_norms(learn: str) -> None:
+    network = VoxelMorph(2, filters=(4, 4), guide_filters=(4, 4), guide_classes=2, guide_norm="batch")
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    BothWays(network, learn=learn).train()(torch.rand(1, 2, 16, 16))
+    kept = all(torch.equal(before[name], value) for name, value in network.named_buffers())
+    assert kept == (learn == "velocity")

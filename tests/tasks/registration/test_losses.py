@@ -11,9 +11,9 @@ from torch import Tensor
 from shared.errors import InputError
 from shared.spatial.warping import resize, warp
 from shared.tasks.registration.fields import diffusion
-from shared.tasks.registration.losses import RegistrationLoss, soft_dice_loss
+from shared.tasks.registration.losses import RegistrationLoss, maps_of, soft_dice_loss
 from shared.tasks.registration.ncc import ncc_loss
-from shared.tasks.registration.similarity import similarity_named
+from shared.tasks.registration.similarity import no_loss, similarity_named
 
 SIZES = [(9, 12), (7, 8, 6)]
 
@@ -307,3 +307,21 @@ def test_the_gradients_of_the_loss_are_right() -> None:
     assert torch.autograd.gradcheck(
         lambda velocity, there, back: loss({"velocity": velocity, "there": there, "back": back}, images), given
     )
+
+
+@pytest.mark.parametrize("size", [(6, 8), (4, 6, 8)])
+def test_the_maps_of_a_label_at_half_the_resolution_are_the_shares_of_each_cell(size: tuple[int, ...]) -> None:
+    label = torch.randint(0, 4, (2, 1, *size))
+    ids = torch.tensor([1, 3]).reshape(1, 2, *[1] * len(size))
+    maps = maps_of(label, ids, [s // 2 for s in size])
+    pool = torch.nn.functional.avg_pool2d if len(size) == 2 else torch.nn.functional.avg_pool3d
+    torch.testing.assert_close(maps, pool((label == ids).float(), 2))
+
+
+def test_what_a_pair_says_of_its_smoothness_multiplies_the_weight() -> None:
+    velocity = torch.rand(1, 2, 6, 6)
+    registered, batch = {"velocity": velocity, "there": velocity}, {"image": torch.rand(1, 2, 6, 6)}
+    loss = RegistrationLoss(no_loss, smoothness=0.5)
+    assert float(loss(registered, batch)) == pytest.approx(0.5 * float(diffusion(velocity)))
+    tripled = registered | {"smoothness": torch.tensor(3.0)}
+    assert float(loss(tripled, batch)) == pytest.approx(1.5 * float(diffusion(velocity)))

@@ -1,0 +1,56 @@
+"""The configs of this bundle: a 3D VoxelMorph of any contrast, learned from label maps. Written by `make configs`."""
+
+from shared.engine.recipe import component
+from shared.tasks.registration.synthetic_recipe import SyntheticRegistration
+
+STRUCTURES = {
+    2: "cerebral_white_matter", 3: "cerebral_cortex", 4: "lateral_ventricle", 5: "inferior_lateral_ventricle",
+    7: "cerebellum_white_matter", 8: "cerebellum_cortex", 10: "thalamus", 11: "caudate", 12: "putamen", 13: "pallidum",
+    17: "hippocampus", 18: "amygdala", 26: "accumbens", 28: "ventral_diencephalon",
+}  # fmt: skip
+RIGHT_IDS = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60)
+CLASSES = {
+    0: "background", 14: "third_ventricle", 15: "fourth_ventricle", 16: "brain_stem", 24: "csf",
+    **{value: f"left_{name}" for value, name in STRUCTURES.items()},
+    **{value: f"right_{name}" for value, name in zip(RIGHT_IDS, STRUCTURES.values(), strict=True)},
+}  # fmt: skip
+IDS = sorted(CLASSES)
+
+RECIPE = SyntheticRegistration(
+    descriptions={
+        "inference": "Register pairs of heads or brains of any contrast, resolution and orientation.",
+        "evaluate": "Score registrations of heads by their labels and fields.",
+        "train": "Train a 3D VoxelMorph to register heads of any contrast, from synthetic images of label maps.",
+    },
+    class_names=[CLASSES[value] for value in IDS],
+    label_suffix="_seg",
+    network=component(
+        "shared.nets.voxelmorph.VoxelMorph",
+        spatial_dims=3,
+        filters=[24, 32, 48, 64],
+        guide_filters=[32, 64, 128],
+        guide_classes=len(IDS),
+        guide_norm="batch",
+        act="relu",
+        passes=2,
+        regularity=0.5,
+    ),
+    alignment={"affine": "affine", "pixdim": 2.0},
+    likeness={"similarity": "ncc", "ncc_window": 9, "smoothness": 0.3, "ignore_zeros": False},
+    refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 0.0, "refine_overlap": 1.0},
+    labels_of="shared.synthesis.brain.brain_labels",
+    label_values=IDS,
+    ranges={"rotation": 8.0, "translation": 8.0, "crop": 0.0},
+    training_options={
+        "max_epochs": 40,
+        "pairs_per_epoch": 100,
+        "batch_size": 1,
+        "learning_rate": 0.001,
+        "ema_momentum": 0.002,
+        "patch_size": [80, 96, 80],
+        "learn": "velocity",
+        "symmetric": True,
+        "loss_stride": 2,
+    },
+    learning={"learn": "@learn"},
+)

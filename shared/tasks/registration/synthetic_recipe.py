@@ -1,0 +1,72 @@
+"""The configs of a registration that is learned from synthetic images of label maps."""
+
+from dataclasses import dataclass
+
+from shared.engine import recipe as common
+from shared.engine import training_recipe as learning
+from shared.engine.recipe import Config, Part, component, function
+from shared.tasks.registration.recipe import BOTH_WAYS, FIGURES, PREPARED, Registration, pair_figure, registration_loss
+
+TRAINING = {"val_interval": 2, "weight_decay": 0.0, "validation_samples": 16, "widening_epochs": 0}
+FROM_LABELS = {"similarity": "none", "overlap": 1.0}  # the images say nothing of how alike they should look
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticRegistration(Registration):
+    """What is special about a registration that learns from label maps alone; it is used as any other is.
+
+    labels_of: the function that makes the tables of ids, but for what is learned, `label_values`. ranges: those of the
+    generator that are not its default ones.
+    """
+
+    labels_of: str
+    label_values: list[int]
+    ranges: Part
+
+    def _train(self) -> Config:
+        options = {"label_values": self.label_values} | learning.begun() | TRAINING | self.training_options
+        options |= self.alignment | self.likeness | FROM_LABELS | {"ranges": self.ranges}
+        maps = component("shared.synthesis.maps.split_label_maps", dataset_dir="@dataset_dir", **common.SPLIT_BY)
+        validate = learning.validation(
+            dataset=self._images("validation", samples="@validation_samples"),
+            inferer=component("SimpleInferer"),
+            postprocessing=common.compose(component("EnsureTyped", keys="pred", track_meta=False)),
+            key_metric={"pair_score": pair_figure("dice")},
+            additional_metrics=FIGURES,
+            network="$@average.module.network",
+            prepare_batch=PREPARED,
+        )
+        train = learning.training_loop(
+            {
+                "dataset": self._images("training", samples="@pairs_per_epoch", widening_epochs="@widening_epochs"),
+                "dataloader": learning.train_loader(),
+            },
+            network="@both_ways",
+            averaged="@both_ways",
+            model="$@average.module.network",
+            compiled=False,
+            prepare_batch=PREPARED,
+        )
+        return learning.training(
+            description=self.descriptions["train"],
+            options=options | learning.computing(compiled=False),
+            networks=learning.networks(
+                self.network,
+                common.on_device(self._dims, self.called),
+                called=self.called,
+                learner={"both_ways": BOTH_WAYS | dict(self.learning)},
+                averaged="@both_ways",
+            ),
+            cases={"split": maps},
+            loss=registration_loss("@overlap"),
+            validate=validate,
+            train=train,
+        )
+
+    def _images(self, part: str, **options: str) -> Part:
+        """The data set of synthetic pairs of a part of the label maps."""
+        tables = function(self.labels_of, learned="@label_values")
+        return component(
+            "shared.synthesis.pairs.SyntheticPairs", cases=f"$@split['{part}']", labels_of=tables, size="@patch_size",
+            spacing="@pixdim", ranges="@ranges", seed="@seed", **options,
+        )  # fmt: skip
