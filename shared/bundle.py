@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -43,12 +44,19 @@ def start(
         check_ranges(workflow.parser.config)
     if is_command():
         end_on_signals()
-        keep_freed_memory()
+        keep_freed_memory(dims=_dims_of_tiles(workflow))
     if seed is not None:
         torch.manual_seed(seed)
     if backend and "RANK" in os.environ and not dist.is_initialized():
         dist.init_process_group(backend)
     return str(PACKAGE)
+
+
+def _dims_of_tiles(workflow: Any) -> int:
+    """The dimensions of the tiles in which a run goes over images; 3 where it trains or has none."""
+    config = workflow.parser.config if workflow else {}
+    tile = config.get("roi_size") if "train" not in config else None
+    return 2 if isinstance(tile, list) and len(tile) == 2 else 3
 
 
 def end() -> None:

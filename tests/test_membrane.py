@@ -144,7 +144,7 @@ def test_a_picture_of_4096_pixels_is_segmented_in_bounded_memory(tmp_path: Path)
         _, status, usage = os.wait4(process.pid, 0)  # of this process alone, not the largest so far
     assert status == 0, (tmp_path / "log").read_text()
     assert read_picture(tmp_path / "out" / "large.png").shape == (4096, 4096)
-    # Measured: 1.07 GiB, of which one tile of 512² needs 0.78 GiB too: Python, torch and the network's features. The
+    # Measured: 1.46 GiB, of which one tile of 512² needs 0.78 GiB too: Python, torch and the network's features. The
     # rest are some maps of the picture's size, of 64 MiB each. In one piece a single layer's 16 features, at 1 GiB,
     # would go beyond the limit together with their input.
     unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB on Linux

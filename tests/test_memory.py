@@ -24,7 +24,7 @@ def fill():
     ctypes.memset(block, 1, 64 << 20)
     libc.free(ctypes.c_void_p(block))
 
-kept = keep_freed_memory()
+kept = keep_freed_memory(int(sys.argv[1]))
 fill()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
@@ -34,9 +34,10 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
 
 
-def faults(**environment: str) -> tuple[bool, int]:
+def faults(dims: int = 3, /, **environment: str) -> tuple[bool, int]:
     plain = {name: value for name, value in os.environ.items() if name not in (*CHOSEN, "LD_PRELOAD")}
-    out = subprocess.check_output([sys.executable, "-c", FILLING], env=plain | environment, cwd=ROOT, text=True).split()
+    command = [sys.executable, "-c", FILLING, str(dims)]
+    out = subprocess.check_output(command, env=plain | environment, cwd=ROOT, text=True).split()
     return out[0] == "True", int(out[1])
 
 
@@ -44,6 +45,12 @@ def test_a_block_is_filled_again_without_asking_the_system_for_its_pages() -> No
     kept, count = faults()
     assert kept
     assert count < 1000  # 64 MiB are 16,384 pages of 4 KiB, five times; huge pages, 32
+
+
+def test_a_map_of_a_large_picture_is_returned() -> None:
+    kept, count = faults(2)
+    assert kept
+    assert count >= 5 * 32
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shared.engine.outcomes import Figures, Result, Row
+from shared.errors import InputError
 from shared.files import read_grown_table
 from shared.images.cases import Case
 from shared.tasks.segmentation.freesurfer import CSF, colours_of
@@ -75,12 +76,26 @@ def without_side(name: str) -> str:
     return name.replace("_", " ")
 
 
+def checked_ids(values: Sequence[int], classes: int) -> list[int]:
+    """`values`, if they are as many different ids, which a byte holds, as `classes`; else an InputError is raised."""
+    ids = [value for value in values if type(value) is int and 0 <= value < 256]
+    if not len(values) == len(set(ids)) == classes:
+        raise InputError(
+            "--label_values", expected=f"{classes} different ids of 0 to 255, one a class", got=f"{list(values)}",
+            fix="list the id of each of --class_names",
+        )  # fmt: skip
+    return ids
+
+
 class BrainTask(SegmentationTask):
-    """What a result becomes; it must hold "posterior", a `Posterior`. values: FreeSurfer's id of each class."""
+    """What a result becomes; it must hold "posterior", a `Posterior`. values: FreeSurfer's id of each class.
+
+    Raises InputError where they are no ids, or not one a class.
+    """
 
     def __init__(self, output_dir: str | Path, *, values: Sequence[int], **options: Any) -> None:
         super().__init__(output_dir, **options)
-        self.values = list(values)
+        self.values = checked_ids(values, len(self.class_names))
 
     def outcome(self, result: Result) -> SegmentedBrain:
         plain = super().outcome(result)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from shared.engine.report import CaseReport
+from shared.errors import InputError
 from shared.files import read_table
 from shared.images.reading import read_image
 from shared.tasks.segmentation.brains import BrainScorer, BrainWriter
@@ -47,6 +48,14 @@ def test_files_hold_the_ids_of_freesurfer_and_the_mask_all_but_csf(tmp_path: Pat
     ids = np.array(VALUES)[labels_of()]
     np.testing.assert_array_equal(stored(tmp_path, "head.nii.gz"), ids)
     np.testing.assert_array_equal(stored(tmp_path, "head_brain_mask.nii.gz"), np.isin(ids, [17, 53]))
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 17, 24], [0, 17, 17, 53], [-1, 17, 24, 53], [0, 17, 24, 256], ["0", 17, 24, 53]]
+)
+def test_ids_that_are_not_one_a_class_or_no_byte_are_refused(values: list, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--label_values: expected 4 different ids of 0 to 255, one a class"):
+        BrainWriter(tmp_path / "out", class_names=NAMES, values=values, lowest_quality=0.5)
 
 
 def test_the_brain_is_all_but_csf_and_what_is_within_the_skull_is_all(tmp_path: Path) -> None:
