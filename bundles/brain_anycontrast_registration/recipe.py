@@ -31,6 +31,7 @@ RECIPE = SyntheticRegistration(
         guide_filters=[32, 64, 128],
         guide_classes=len(IDS),
         guide_norm="batch",
+        forces=True,
         act="relu",
         passes=2,
         regularity=0.5,

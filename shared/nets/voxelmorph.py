@@ -11,6 +11,7 @@ from shared.errors import InputError
 from shared.layers.modulation import modulate
 from shared.layers.onednn import convolve_by_onednn
 from shared.nets.unet import UNet
+from shared.spatial.demons import demons_force
 from shared.spatial.warping import integrate, resize_displacement, warp
 
 
@@ -23,7 +24,8 @@ class VoxelMorph(nn.Module):
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
     guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
     convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
-    guide_norm: its normalisation, if it is another one. passes: how often the U-Net sees the pair, each time but the
+    guide_norm: its normalisation, if it is another one. forces: whether the U-Net also sees how the guide's maps of one
+    image draw on those of the other (see `demons_force`). passes: how often the U-Net sees the pair, each time but the
     first as it is registered so far, to add to the velocity.
     regularity: from 0, the most alike, to 1, the smoothest, for a network that was trained for all of them; it may be
     set at any time. None, and the network has one regularity, that of its training.
@@ -49,6 +51,7 @@ class VoxelMorph(nn.Module):
         guide_filters: Sequence[int] = (),
         guide_classes: int = 0,
         guide_norm: str | tuple | None = None,
+        forces: bool = False,
         passes: int = 1,
         regularity: float | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class VoxelMorph(nn.Module):
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
         self.passes = passes
+        self.forces = forces
         self.regularity = regularity
         self.normalises_images = norm is not None and "instance" in norm
         levels = max(len(filters), len(guide_filters))
@@ -79,7 +83,7 @@ class VoxelMorph(nn.Module):
                     **options | {"norm": guide_norm or norm},
                 ),
             )
-        seen = filters[0] + (2 * guide_classes if guide_filters else 0)
+        seen = filters[0] + (2 * guide_classes + forces * spatial_dims if guide_filters else 0)
         self.reduce = Convolution(
             spatial_dims, in_channels, filters[0], strides=2 if half_resolution else 1, adn_ordering="A", act=act
         )
@@ -103,21 +107,23 @@ class VoxelMorph(nn.Module):
         maps = [] if logits is None else [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
         for block in self.modulated:
             block.amount = cast(float, self.regularity)
-        velocity = self.unet(torch.cat([self.reduce(pair), *maps], dim=1))
+        velocity = self.unet(self._seen(pair, maps))
         for _ in range(self.passes - 1):
             velocity = velocity.float() + self.unet(self._registered(pair, maps, velocity))
         return {"velocity": velocity} if logits is None else {"velocity": velocity, "guide": logits}
 
+    def _seen(self, pair: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """What the U-Net sees of a pair and the guide's maps of it, moving and fixed, if there are any."""
+        forces = [demons_force(*(x.float() for x in maps)).to(maps[0].dtype)] if maps and self.forces else []
+        return torch.cat([self.reduce(pair), *maps, *forces], dim=1)
+
     def _registered(self, pair: Tensor, maps: Sequence[Tensor], velocity: Tensor) -> Tensor:
-        """What the U-Net sees of a pair and the guide's maps of it where `velocity` has moved the moving ones."""
+        """What the U-Net sees where `velocity` has moved what is moving."""
         sample = self.warp or warp
         moving, fixed = pair.split(1, dim=1)
         moved = sample(moving, self.displacement(velocity, pair.shape[2:])).to(pair.dtype)
-        seen = [self.reduce(torch.cat([moved, fixed], dim=1))]
-        if maps:
-            displacement = self.displacement(velocity, maps[0].shape[2:])
-            seen += [sample(maps[0], displacement).to(maps[0].dtype), maps[1]]
-        return torch.cat(seen, dim=1)
+        moved_maps = [sample(each, self.displacement(velocity, each.shape[2:])).to(each.dtype) for each in maps[:1]]
+        return self._seen(torch.cat([moved, fixed], dim=1), [*moved_maps, *maps[1:]])
 
     def _check_size(self, size: Sequence[int]) -> None:
         """Raise InputError for images that are one voxel at the deepest level, which has then nothing to normalise."""
