@@ -18,6 +18,7 @@ def coarse_to_fine(levels: dict[str, list], *, squarings: int, **options: str) -
     return component(
         "shared.tasks.registration.optimising.CoarseToFine",
         levels=levels,
+        similarity="@similarity",
         smoothness=0.4,
         squarings=squarings,
         **options,
@@ -31,7 +32,7 @@ RECIPE = Optimisation(
     },
     class_names=BRAIN.CLASS_NAMES,
     label_suffix=BRAIN.RECIPE.label_suffix,
-    alignment={"affine": "none", "pixdim": None},
+    alignment={"affine": "none", "pixdim": None, "similarity": "ncc"},
     parts={"warm_start_def": BRAIN.RECIPE.network},
     weights_of="@warm_start_def",
     presets={
@@ -42,6 +43,7 @@ RECIPE = Optimisation(
             folds=2.5,
             magnitude=5e-05,
             gradient=0.05,
+            similarity="@similarity",
             window=21,
             smoothing="average",
             smoothing_width=15,
