@@ -65,6 +65,7 @@ RECIPE = Optimisation(
     ),
 )
 OPTIONS = {
+    "similarity": "images are compared by `ncc`, `mse`, or, for unlike contrasts, `mind`, self-similarity, or `mi`",
     "pixdim": "the spacing, in mm, at which a pair is registered, if not the fixed image's; the field is at full size",
     "preset": "`paper`: the published method; `warm`, for slices of about 1 mm (else add `--pixdim 1`): from `weights`",
     "workers": "pairs registered side by side, each on one thread; for CPUs",

@@ -45,13 +45,15 @@ def mind_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
 
 
 def descriptor_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
-    """The mean squared difference of two images' descriptors (B, C, *S), less 1: -1 for images of one structure.
+    """The mean squared difference of two images' descriptors (B, C, *S): 0 for images of one structure.
 
-    inside: (B, 1, *S), 1 where voxels count and 0 elsewhere. Those that do not are as bad as can be, with 0, so that
-    nothing is gained by moving them out of sight.
+    inside: (B, 1, *S), 1 where voxels count and 0 elsewhere. The mean is over those that count, so that nothing is
+    gained or lost by moving others out of sight.
     """
-    unlike = (a - b).square() - 1
-    return (unlike if inside is None else unlike * inside).mean()
+    unlike = (a - b).square()
+    if inside is None:
+        return unlike.mean()
+    return (unlike.mean(dim=1, keepdim=True) * inside).sum() / inside.sum().clamp(min=1)
 
 
 def with_all_they_see(inside: Tensor) -> Tensor:

@@ -29,13 +29,17 @@ Summary = Mapping[str, Mapping[str, float | None]]  # statistics, by metric
 def registered(result: Mapping[str, Any], displacement: Tensor) -> Registered:
     """The pair of a result, with the field of a network's displacement after the affine stage.
 
-    result: what `ReadPaird` gives, and "files". displacement: (D, *S), in voxels of the grid that the network saw.
+    result: what `ReadPaird` gives, "files", and perhaps "warning". displacement: (D, *S), in voxels of the grid that
+    the network saw.
     """
     files = result["files"]
     grid = grid_of(displacement.shape[1:], np.asarray(result["grid"]))
     field = displacement_to_itk(displacement.detach().cpu().numpy(), grid)
     initial = transform_of(np.asarray(result["initial"]))
-    return Registered(result["case"], field=after_affine(field, initial, to_itk(files["fixed"])), **files)
+    warning = f"{files['moving'].path} and {files['fixed'].path}: {text}" if (text := result.get("warning")) else ""
+    return Registered(
+        result["case"], field=after_affine(field, initial, to_itk(files["fixed"])), warning=warning, **files
+    )
 
 
 class RegistrationWriter:

@@ -83,11 +83,13 @@ def test_bfloat16_is_computed_in_float32() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_images_of_one_structure_are_at_minus_1_and_what_is_not_inside_is_as_bad_as_can_be(
+def test_images_of_one_structure_are_at_0_and_what_sees_the_outside_is_left_out_of_the_mean(
     size: tuple[int, ...],
 ) -> None:
-    a, inside = torch.rand(1, 1, *size), torch.ones(1, 1, *size)
+    a, b = torch.rand(2, 1, 1, *size).unbind()
+    inside = torch.ones(1, 1, *size)
     inside[:, :, :2] = 0
-    assert float(mind_loss(a, 1 - a)) == pytest.approx(-1, abs=1e-5)
+    assert float(mind_loss(a, 1 - a)) == pytest.approx(0, abs=1e-6)
     # A descriptor sees three voxels far, so that those of five rows see what is not inside.
-    assert float(mind_loss(a, a, inside=inside)) == pytest.approx(-(size[0] - 5) / size[0])
+    expected = (self_similarity(a) - self_similarity(b))[:, :, 5:].square().mean()
+    assert float(mind_loss(a, b, inside=inside)) == pytest.approx(float(expected))
