@@ -37,9 +37,8 @@ def registered(result: Mapping[str, Any], displacement: Tensor) -> Registered:
     field = displacement_to_itk(displacement.detach().cpu().numpy(), grid)
     initial = transform_of(np.asarray(result["initial"]))
     warning = f"{files['moving'].path} and {files['fixed'].path}: {text}" if (text := result.get("warning")) else ""
-    return Registered(
-        result["case"], field=after_affine(field, initial, to_itk(files["fixed"])), warning=warning, **files
-    )
+    moved = after_affine(field, initial, to_itk(files["fixed"]))
+    return replace(Registered(result["case"], field=moved, **files), warning=warning)
 
 
 class RegistrationWriter:
@@ -68,7 +67,8 @@ class RegistrationWriter:
         if not all(path.is_file() for path in paths):
             return None
         try:
-            return Registered(case["case"], field=read_field(paths[0]), **opened_files(case)).figures()
+            files: dict[str, Any] = opened_files(case)
+            return Registered(case["case"], field=read_field(paths[0]), **files).figures()
         except InputError:  # spoilt by someone else: made anew
             return None
 
