@@ -17,7 +17,7 @@ from shared.files import read_table, write_atomically
 from shared.studies.sites import KINDS
 
 REPORT = """# Federated learning, measured
-Two sites train the bundle `{bundle}` from scratch by MONAI's client
+Two sites train the network of `{bundle}`, with half as many features, from scratch by MONAI's client
 ([how](clients.md#federated-learning)): one has small structures, one large ones, {learnt} cases each, out of
 the {cases} smallest and largest of the data set. There are {rounds} rounds of {epochs} epochs, after each of which the
 sites' weights are replaced by their mean. Beside it, in as many epochs: each site alone, and one with all of these
@@ -40,7 +40,8 @@ ROWS = {
 class Federation:
     """Trainings of a bundle by MONAI's client of federated learning, from scratch, into `folder`.
 
-    rounds: after each, the sites' weights are replaced by their mean. epochs: of a round. options: of train.json.
+    rounds: after each, the sites' weights are replaced by their mean. epochs: of a round. options: of
+    train.json and evaluate.json both.
     """
 
     bundle: Path
@@ -73,15 +74,15 @@ class Federation:
         if not (folder / "metrics.csv").is_file():
             workflow = create_workflow(
                 config_file=str(self.bundle / "configs" / "evaluate.json"), workflow_type="infer", weights=str(weights),
-                dataset_dir=str(test), output_dir=str(folder), pictures=False, device="cpu",
+                dataset_dir=str(test), output_dir=str(folder), pictures=False, device="cpu", **self.options,
             )  # fmt: skip
             workflow.run()
         return {Path(row["case"]).name: float(row["dice_mean"]) for row in read_table(folder / "metrics.csv")}
 
     def _client(self, folder: Path, site: Path) -> MonaiAlgo:
-        data = {"dataset_dir": str(site), "device": "cpu"}
+        data = {"dataset_dir": str(site), "device": "cpu", **self.options}
         total = self.rounds * self.epochs  # by which the learning rate falls
-        options = {**data, "output_dir": str(folder), "max_epochs": total, "val_interval": total, **self.options}
+        options = {**data, "output_dir": str(folder), "max_epochs": total, "val_interval": total}
         client = MonaiAlgo(
             str(self.bundle), local_epochs=self.epochs, send_weight_diff=False, train_kwargs=options, eval_kwargs=data
         )

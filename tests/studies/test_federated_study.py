@@ -10,7 +10,6 @@ from shared.images.cases import split_cases
 from shared.studies.federated import Federation, mean, write_report
 from shared.studies.sites import halves
 from tests.running import ROOT
-from tests.small import small_training
 
 BUNDLE = ROOT / "bundles" / "hippocampus_mr_segmentation"
 
@@ -69,10 +68,10 @@ def test_the_report_has_the_means_by_kind(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_sites_learn_together_what_is_then_scored(labelled: Path) -> None:
     sets = halves(labelled, labelled.parent / "sites", cases=16)
-    options = {**small_training(BUNDLE), "class_names": ["background", "cube", "none"], "roi_size": [24, 24, 24]}
-    options = {k: v for k, v in options.items() if k not in ("val_interval", "validation_fraction")}
-    federation = Federation(BUNDLE, labelled.parent / "out", 2, 1, options)
+    federation = Federation(BUNDLE, labelled.parent / "out", 2, 1, {"network_def#filters": [4, 8]})
     weights = federation.learned("together", [sets["small"], sets["large"]])
     alone = federation.learned("small", [sets["small"]])
     states = [torch.load(path, weights_only=True) for path in (weights, alone)]
     assert any(not torch.equal(states[0][name], states[1][name]) for name in states[0])
+    scores = federation.scores(weights, sets["test"])
+    assert scores.keys() == {"large_00", "large_08", "small_01", "small_09"}
