@@ -94,7 +94,8 @@ def test_fiftyones_importer_finds_the_same_boxes_and_masks(written: Path, monkey
     monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")  # its data base, which an importer does not need
     coco = pytest.importorskip("fiftyone.utils.coco", reason="needs fiftyone, in an environment of its own")
     kinds = ["detections", "segmentations"]
-    with coco.COCODetectionDatasetImporter(str(written.parent), str(written), label_types=kinds) as importer:
+    places = {"data_path": str(written.parent), "labels_path": str(written)}
+    with coco.COCODetectionDatasetImporter(**places, label_types=kinds) as importer:
         found = {Path(path).relative_to(written.parent).as_posix(): labels for path, _, labels in importer}
     assert found.keys() == {"boxes.png", "in/masks.png", "none.png"}
     boxes = [(one.label, one.bounding_box, one.confidence) for one in found["boxes.png"]["detections"].detections]
