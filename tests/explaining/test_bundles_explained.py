@@ -13,7 +13,7 @@ from tests.small import config_of
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(path.parents[1] for path in ROOT.glob("bundles/*/configs/explain.json"))
 IMAGES = ("imagesTr", "images", "JPEGImages")
-QUICK = "blood_cell_yolo_detection"  # the others take 6 s, brains a minute
+QUICK = "blood_cell_yolo_detection"  # the others take 6 s, brains minutes
 each_bundle = pytest.mark.parametrize(
     "bundle", [pytest.param(b, id=b.name, marks=[] if b.name == QUICK else [pytest.mark.slow]) for b in BUNDLES]
 )
