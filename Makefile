@@ -1,6 +1,7 @@
 # `make help` lists the targets: a target's text is the comment behind its ##.
 PYTHON ?= python3
 VENV := .venv
+CLIENTS := .venv-clients
 RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
@@ -31,10 +32,13 @@ test: setup  ## Run the tests
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
 
-# docs/clients.md lists them.
-test-clients: setup  ## Install other projects' programs, which are large, and try the bundles with them
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,clients]'
-	$(RUN) -m pytest -m client
+# docs/clients.md lists them. They want other versions than constraints.txt has; torch is that of the cards.
+test-clients:  ## Install other projects' programs, which are large, into .venv-clients, and try the bundles with them
+	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,clients]' \
+	    $$(grep '^torch=' constraints.txt)
+	@rm -rf build *.egg-info
+	$(CLIENTS)/bin/python -m pytest -m client -rs
 
 configs: setup  ## Write what is generated: configs from recipes, versions, what cards repeat, the README's table
 	$(RUN) -m shared.zoo.generated
@@ -89,5 +93,5 @@ zoo-index: setup  ## Pack every bundle and write model_zoo.json; commit it with 
 test-archives: setup  ## Minutes: every archive, alone, through inference, training and evaluation
 	$(RUN) -m pytest -n 2 tests/zoo/test_archives.py
 
-clean:  ## Remove .venv and what the tools left behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+clean:  ## Remove .venv, .venv-clients and what the tools left behind
+	rm -rf $(VENV) $(CLIENTS) .pytest_cache .ruff_cache .mypy_cache

@@ -43,7 +43,7 @@ def start(
         check_options(workflow.parser.config, defaults, own=ConfigParser.load_config_files(files[:1]))
         check_ranges(workflow.parser.config)
     if is_command():
-        end_on_signals()
+        end_on_signals(resumes=workflow is not None and "resume" in workflow.parser.config)
         keep_freed_memory(dims=_dims_of_tiles(workflow))
     if seed is not None:
         torch.manual_seed(seed)

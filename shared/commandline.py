@@ -74,9 +74,13 @@ def check_ranges(config: Mapping[str, object]) -> None:
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")
 
 
-def end_on_signals() -> None:
-    """Let SIGINT and SIGTERM end this process with one line and the usual exit code, after files are tidied up."""
+def end_on_signals(*, resumes: bool) -> None:
+    """Let SIGINT and SIGTERM end this process with one line and the usual exit code, after files are tidied up.
+
+    resumes: whether the run has an option `resume`, which the line then names.
+    """
     process = os.getpid()
+    advice = ", and --resume True goes on from there" if resumes else ""
 
     def end(number: int, frame: object) -> None:
         code = EXIT_CODES[signal.Signals(number)]
@@ -84,7 +88,7 @@ def end_on_signals() -> None:
             os._exit(code)
         logging.disable(logging.CRITICAL)  # engines would tell of it as an error of theirs
         name = signal.Signals(number).name
-        print(f"ended by {name}; what is finished is kept, and --resume True goes on from there", file=sys.stderr)
+        print(f"ended by {name}; what is finished is kept{advice}", file=sys.stderr)
         raise SystemExit(code)
 
     for number in EXIT_CODES:
