@@ -17,6 +17,7 @@ RECIPE = Instances(
         repeats=[2, 2, 2, 2],
         channels=64,
         anchor_sizes=[[8, 14], [22, 36], [60, 100]],
+        masks=True,
         candidates=1200,
         proposals=600,
         detections=400,
