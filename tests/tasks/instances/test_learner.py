@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from shared.detection.greedy import overlaps
 from shared.nets.mask_rcnn import build_mask_rcnn
 from shared.tasks.instances.inferer import TiledInstances
 from shared.tasks.instances.learner import MaskRCNNLearner, prepare_instances
@@ -75,7 +76,37 @@ def test_masks_are_learned_of_their_own_class() -> None:
     truth["truth"]["classes"] += 1
     net = build_mask_rcnn(2, 3, 2, filters=(8, 8, 8, 8), repeats=(1, 1, 1, 1), channels=8)
     MaskRCNNLearner(net)(inputs, **truth)["masks"].backward()
-    gradient = net.mask_head.get_parameter("8.weight").grad
+    gradient = net.get_parameter("mask_head.8.weight").grad
     assert gradient is not None
     assert not gradient[0].any()
     assert gradient[1].any()
+
+
+def test_without_masks_boxes_are_learned_and_found() -> None:
+    """Faster R-CNN: the same parts but for the mask head."""
+    torch.manual_seed(0)
+    image, ids = discs()
+    net = build_mask_rcnn(
+        2, 3, 1, filters=(16, 32, 32), repeats=(1, 1, 1), channels=32, anchor_sizes=((14, 20), (28, 40)), masks=False,
+        candidates=100, proposals=40, detections=20,
+    )  # fmt: skip
+    learner = MaskRCNNLearner(net, positives=12, negatives=12)
+    inputs, _, _, truth = prepare_instances(batch_of(image, ids))
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3)
+    losses = []
+    for _ in range(80):
+        optimizer.zero_grad()
+        terms = learner(inputs, **truth)
+        assert set(terms) == {"regions", "classes", "boxes"}
+        loss = total_loss(terms)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-10:]) < losses[0] / 3
+    with torch.no_grad():
+        found = net.eval()(image[None])
+    assert found.masks.shape == (1, 20, 1, 1)
+    assert (found.masks[0, : int(found.number)] == 1).all()
+    boxes, true = found.boxes[0][found.scores[0] > 0.5].numpy(), truth["truth"]["boxes"][0].numpy()
+    assert len(boxes) == len(true)
+    assert overlaps(true[:, None], boxes[None]).max(axis=1).min() > 0.7
