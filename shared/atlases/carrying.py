@@ -36,7 +36,7 @@ class SegmentByAtlasesd(Transform):
         reading: Callable[[Pair], Pair],
         registering: Callable[[Pair], Pair],
         *,
-        fusion: str = "joint",
+        fusion: str = "weighted",
         count: int = 0,
     ) -> None:
         self.reading = reading

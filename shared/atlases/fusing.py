@@ -12,7 +12,7 @@ from shared.errors import InputError
 from shared.layers.smoothing import box_sum
 
 WINDOW = 5  # voxels, within which a moved atlas is compared with its target
-GAIN = 8  # by which similarities are raised, so that the most similar atlases decide
+GAIN = 2  # power of the similarities, by which the most similar atlases decide
 LEAST = 1e-6  # weight of an atlas, so that there is a majority where none is similar
 STAPLE_ITERATIONS = 100
 

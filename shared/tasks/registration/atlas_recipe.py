@@ -6,7 +6,7 @@ from shared.engine import recipe as common
 from shared.engine.recipe import Config, Part, component, function
 
 SAMPLES = "$@bundle_root + '/sample_data'"
-CHOICES = {"fusion": "joint", "atlas_count": 0, "probabilities": False, "resume": False} | common.DRAWING
+CHOICES = {"fusion": "weighted", "atlas_count": 0, "probabilities": False, "resume": False} | common.DRAWING
 
 
 def segmenting_by_atlases(inference: Config, label_suffix: str, class_names: Sequence[str]) -> Config:
