@@ -70,6 +70,7 @@ class SegmentByAtlasesd(Transform):
         """The moved image and its moved labels, (*S), on the grid of the target."""
         found = registered(pair, self.registering(pair)["pred"])
         found = replace(found, field=as_stored(found.field))
+        assert found.moved_label is not None  # every atlas has one
         return _array(found.moved), sitk.GetArrayFromImage(found.moved_label).astype(np.int32)
 
 
