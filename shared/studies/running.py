@@ -53,7 +53,7 @@ def run_config_here(name: str, config: Path, options: Mapping[str, Any], *, log:
     log.parent.mkdir(parents=True, exist_ok=True)
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
     kind = "train" if config.stem == "train" else "infer"
-    logging.disable(logging.INFO)  # of MONAI, which would go to the terminal
+    logging.disable(logging.WARNING)  # of MONAI, which would go to the terminal
     try:
         with log.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
             print(name)

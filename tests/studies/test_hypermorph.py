@@ -25,7 +25,8 @@ def subjects(folder: Path, count: int) -> Path:
         label = np.zeros((8, 8, 1), np.uint8)
         label.reshape(-1)[: number + 1] = [*[3] * number, 9]
         nib.save(nib.Nifti1Image(label, np.eye(4)), own / "slice_seg24.nii.gz")
-        nib.save(nib.Nifti1Image(np.zeros((8, 8, 1), np.float32), np.eye(4)), own / "slice.nii.gz")
+        image = np.random.default_rng(number).random((8, 8, 1), np.float32)
+        nib.save(nib.Nifti1Image(image, np.eye(4)), own / "slice.nii.gz")
     return folder
 
 
