@@ -80,7 +80,7 @@ SLICES = $(if $(D),--dataset_dir $(D),--docs_dir bundles/brain_mr_voxelmorph_reg
 reproduce-hypermorph: setup  ## An hour: one network of any regularity against seven of one each, on data/oasis2d or D=folder
 	$(RUN) -W ignore scripts/reproduce_hypermorph.py $(SLICES)
 
-learning-curve: setup  ## An hour: registration learned from 10 to all subjects of data/oasis2d, or your D=folder
+learning-curve: setup  ## An hour or two: registration learned from 10 to all subjects of data/oasis2d, or your D=folder
 	$(RUN) -W ignore scripts/learning_curve.py $(SLICES)
 
 export: setup  ## Export the bundle B=name to ONNX; ARGS="--precision fp16"

@@ -29,7 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--subjects", type=int, nargs="+", default=[10, 25, 50, 100, 0], help="to train on; 0: all")
     parser.add_argument("--validation_subjects", type=int, default=0, help="of the validation split; 0: all")
     parser.add_argument("--steps", type=int, default=50, help="of refinement")
-    parser.add_argument("--max_epochs", type=int, default=10, help="of each network")
+    parser.add_argument("--max_epochs", type=int, default=5, help="of each network")
     parser.add_argument("--filters", type=int, nargs="+", default=[32, 48, 64, 96], help="of each level")
     parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
     arguments, rest = parser.parse_known_args()

@@ -33,7 +33,7 @@ def parse() -> argparse.Namespace:
         "--lambdas", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
         help=f"weights of smoothness, from {SMALLEST:g} to {LARGEST:g}; that of train.json is {BASE:g}",
     )  # fmt: skip
-    parser.add_argument("--max_epochs", type=int, default=6, help="of each network")
+    parser.add_argument("--max_epochs", type=int, default=3, help="of each network")
     parser.add_argument("--filters", type=int, nargs="+", default=[32, 48, 64, 96], help="of each level")
     parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
     arguments, rest = parser.parse_known_args()
