@@ -6,7 +6,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains export zoo zoo-index test-archives clean
+.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains reproduce-hypermorph learning-curve export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -78,6 +78,14 @@ reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d,
 BRAINS = --docs_dir bundles/brain_anycontrast_segmentation/docs
 reproduce-brains: setup  ## 10 minutes: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
 	$(RUN) -W ignore scripts/reproduce_brains.py --dataset_dir $(D) $(BRAINS) $(ARGS)
+
+# Without D the reports go into the bundle's docs; those of one's own data stay in --output_dir.
+SLICES = $(if $(D),--dataset_dir $(D),--docs_dir bundles/brain_mr_voxelmorph_registration/docs) $(ARGS)
+reproduce-hypermorph: setup  ## An hour: one network of any regularity against seven of one each, on data/oasis2d or D=folder
+	$(RUN) -W ignore scripts/reproduce_hypermorph.py $(SLICES)
+
+learning-curve: setup  ## An hour or two: registration learned from 10 to all subjects of data/oasis2d, or your D=folder
+	$(RUN) -W ignore scripts/learning_curve.py $(SLICES)
 
 export: setup  ## Export the bundle B=name to ONNX; ARGS="--precision fp16"
 	$(RUN) -W ignore scripts/export_onnx.py $(B) $(ARGS)

@@ -1,13 +1,14 @@
 """VoxelMorph: a U-Net that takes two images and gives how to move one onto the other."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 
 from shared.errors import InputError
+from shared.layers.modulation import modulate
 from shared.layers.onednn import convolve_by_onednn
 from shared.nets.unet import UNet
 from shared.spatial.warping import integrate, resize_displacement
@@ -22,10 +23,14 @@ class VoxelMorph(nn.Module):
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
     guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
     convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
+    regularity: from 0, the most alike, to 1, the smoothest, for a network that was trained for all of them; it may be
+    set at any time. None, and the network has one regularity, that of its training.
     Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and, when it is called,
     InputError for images that are too small for its levels.
-    Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019).
-    Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide.
+    Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019);
+    regularity as in Hoopes et al., MELBA 2022.
+    Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide;
+    the regularity scales and shifts features, where Hoopes et al. make all weights.
     """
 
     def __init__(
@@ -41,6 +46,7 @@ class VoxelMorph(nn.Module):
         act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
         guide_filters: Sequence[int] = (),
         guide_classes: int = 0,
+        regularity: float | None = None,
     ) -> None:
         super().__init__()
         if out_channels not in (None, spatial_dims):
@@ -48,6 +54,7 @@ class VoxelMorph(nn.Module):
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         self.steps = steps
+        self.regularity = regularity
         self.normalises_images = norm is not None and "instance" in norm
         levels = max(len(filters), len(guide_filters))
         self.stride = 2 ** (levels - 1) * (2 if half_resolution else 1)  # of the deepest level
@@ -68,6 +75,7 @@ class VoxelMorph(nn.Module):
         self.unet = UNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
+        self.modulated = [] if regularity is None else [*modulate(self.unet.encoder), *modulate(self.unet.decoder)]
         convolve_by_onednn(self)
 
     def forward(self, pair: Tensor) -> Tensor:
@@ -80,6 +88,8 @@ class VoxelMorph(nn.Module):
     def guided(self, pair: Tensor) -> dict[str, Tensor]:
         """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S/2), moving and fixed."""
         self._check_size(pair.shape[2:])
+        for block in self.modulated:
+            block.amount = cast(float, self.regularity)
         features = self.reduce(pair)
         if self.guide is None:
             return {"velocity": self.unet(features)}

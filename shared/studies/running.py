@@ -1,6 +1,8 @@
-"""Runs of a bundle's configs, each in a process of its own."""
+"""Runs of a bundle's configs, in processes of their own or in this one."""
 
 import ast
+import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -8,7 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from monai.bundle import create_workflow
+
 from shared.errors import InputError
+from shared.files import read_json
+from shared.memory import keep_freed_memory
 
 # glibc hands large blocks back to the system at every free; to keep them makes training faster.
 KEEP_MEMORY = {
@@ -36,6 +43,27 @@ def run_config(name: str, config: Path, options: Mapping[str, Any], *, log: Path
         raise InputError(name, expected="to end well", got=last, fix=f"see {log}")
 
 
+def run_config_here(name: str, config: Path, options: Mapping[str, Any], *, log: Path, threads: int) -> None:
+    """As `run_config`, in this process: for runs that take no longer than a process takes to import what they need.
+
+    Raises MONAI's RuntimeError, with the cause behind it, where the run fails.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    plain = {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
+    kind = "train" if config.stem == "train" else "infer"
+    logging.disable(logging.WARNING)  # of MONAI, which would go to the terminal
+    try:
+        with log.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            print(name)
+            workflow = create_workflow(config_file=str(config), workflow_type=kind, logging_file=False, **plain)
+            workflow.run()
+            workflow.finalize()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def options_of(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Options of a config and their values, as Python literals where they are such, from `--name value` pairs.
 
@@ -48,3 +76,16 @@ def options_of(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield name[2:], ast.literal_eval(value)
         except (ValueError, SyntaxError):
             yield name[2:], value
+
+
+def arguments_without(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command without those called `names` and their values, such as folders of this machine."""
+    dropped = {place + step for place, argument in enumerate(arguments) if argument in names for step in (0, 1)}
+    return [argument for place, argument in enumerate(arguments) if place not in dropped]
+
+
+def budget_of(bundle: Path, epochs: int, filters: Sequence[int], options: Mapping[str, Any]) -> str:
+    """What a registration network is trained on by `options` of train.json, in words."""
+    config = read_json(bundle / "configs" / "train.json") | options
+    pairs, batch = config["pairs_per_epoch"], config["batch_size"]
+    return f"{epochs} epochs of {pairs} pairs in batches of {batch}, features {', '.join(map(str, filters))}"

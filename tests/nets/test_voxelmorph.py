@@ -122,3 +122,16 @@ def test_images_of_one_voxel_at_the_deepest_level_are_refused_in_a_line(dims: in
     assert network(torch.rand(1, 2, stride + 1, *[stride] * (dims - 1))).shape[1] == dims
     # Without statistics of one image, one voxel is enough.
     assert VoxelMorph(dims, filters=FILTERS, norm=None)(torch.rand(1, 2, *[2] * dims)).shape[1] == dims
+
+
+def test_a_regularity_changes_the_field_of_a_network_that_has_learned_it_and_may_be_set_at_any_time() -> None:
+    network, pair = bent(2, regularity=0.5), torch.rand(1, 2, 32, 24)
+    with torch.no_grad():
+        for block in network.modulated:
+            torch.nn.init.normal_(block.changes.weight, std=0.3)
+        middle = network(pair)
+        network.regularity = 1.0
+        smooth = network(pair)
+        network.regularity = 0.5
+        assert torch.equal(network(pair), middle)
+    assert not torch.allclose(smooth, middle)

@@ -1,5 +1,6 @@
 """What a training step on pairs of images is, and how it is validated."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from shared.spatial.warping import warp
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.ncc import ncc_loss
 
+SPAN = 10.0  # what the weight of smoothness is divided by for a regularity of 0, and multiplied by for 1
+
 
 class BothWays(nn.Module):
     """Register a pair (B, 2, *S) both ways at once: {"velocity", "there", "back"}, displacements (B, D, *S) in voxels.
@@ -26,7 +29,10 @@ class BothWays(nn.Module):
     back: without it, only "there", in two thirds of the time a step. stride: they are on a grid coarser by this, in
     voxels of that, and so is the loss: half the time a step with 2, for the first part of a training.
     learn: "all"; "guide", which alone is computed, to be learned first; or "velocity", the rest, with the guide as it
-    is. What is not learned takes no gradient. Raises InputError for another part, or where there is no guide.
+    is. What is not learned takes no gradient.
+    A network that takes any regularity is given one at random at each step of training; "smoothness" is then the factor
+    of the loss's weight of it, see `smoothness_factor`.
+    Raises InputError for another part, or where there is no guide.
     """
 
     def __init__(self, network: VoxelMorph, *, back: bool = True, stride: int = 1, learn: str = "all") -> None:
@@ -43,6 +49,8 @@ class BothWays(nn.Module):
             parameter.requires_grad_(learn in ("all", "guide" if name.startswith("guide.") else "velocity"))
 
     def forward(self, pair: Tensor) -> dict[str, Tensor]:
+        if self.network.regularity is not None and self.training:
+            self.network.regularity = float(torch.rand(()))
         if self.learn == "guide":
             return {"guide": self.network.segmented(pair)}
         found = self.network.guided(pair)
@@ -51,7 +59,19 @@ class BothWays(nn.Module):
         velocity = found["velocity"].float()
         size = [s // self.stride for s in pair.shape[2:]]
         ways = {way: self.network.displacement(sign * velocity, size) for way, sign in self.signs.items()}
+        if self.network.regularity is not None:
+            ways["smoothness"] = velocity.new_tensor(smoothness_factor(self.network.regularity))
         return {**found, "velocity": velocity, **ways}
+
+
+def smoothness_factor(regularity: float) -> float:
+    """What a regularity from 0 to 1 multiplies the weight of smoothness by: 1 / `SPAN` to `SPAN`, evenly in its log."""
+    return SPAN ** (2 * regularity - 1)
+
+
+def regularity_for(factor: float) -> float:
+    """The regularity whose `smoothness_factor` is `factor`; outside 0 to 1 no network is trained for it."""
+    return 0.5 + math.log(factor, SPAN) / 2
 
 
 def prepare_pair(

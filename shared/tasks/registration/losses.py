@@ -17,10 +17,11 @@ class RegistrationLoss(nn.Module):
     """The loss of a registered pair: dissimilarity + smoothness · diffusion + overlap · (1 - soft Dice).
 
     registered: {"velocity", "there", "back"}, each (B, D, *S), or without "back", and perhaps "guide", logits
-    (B, 2 K, *S / 2), see `BothWays`. batch: {"image": (B, 2, *S)}, moving and fixed, and, for the Dice, "label":
-    (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the probabilities of C structures; all are brought to the grid of the
-    displacements; without both the last term is left out. "inside": (B, 1, *S), if the moving image has not all of the
-    grid, 1 where it has it; the rest counts in no term but smoothness.
+    (B, 2 K, *S / 2), see `BothWays`, and "smoothness", which multiplies the weight of that. batch: {"image":
+    (B, 2, *S)}, moving and fixed, and, for the Dice, "label": (B, 2, *S), ids, or "maps": (B, 2 C, *S'), the
+    probabilities of C structures; all are brought to the grid of the displacements; without both the last term is left
+    out. "inside": (B, 1, *S), if the moving image has not all of the grid, 1 where it has it; the rest counts in no
+    term but smoothness.
     similarity: of two images (B, 1, *S), lower for those that are more alike; of a `Similarity`, features are warped.
     Of both ways the mean counts; with one alone, overlap is bought by swelling what is moved.
     ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
@@ -52,7 +53,8 @@ class RegistrationLoss(nn.Module):
         losses = [self._of_one_way(registered[way], batch, *ways[way]) for way in ways if way in registered]
         terms = []
         if losses:
-            terms += [torch.stack(losses).mean(), self.smoothness * diffusion(registered["velocity"])]
+            smoothness = self.smoothness * registered.get("smoothness", 1.0)
+            terms += [torch.stack(losses).mean(), smoothness * diffusion(registered["velocity"])]
         if "guide" in registered and "label" in batch:
             terms.append(self.guidance * self._of_guide(registered["guide"], batch["label"]))
         if not terms:

@@ -11,7 +11,14 @@ from torch import Tensor
 from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.jacobian import jacobian_determinant
-from shared.tasks.registration.learner import BothWays, PairFigure, pair_figure, prepare_pair
+from shared.tasks.registration.learner import (
+    BothWays,
+    PairFigure,
+    pair_figure,
+    prepare_pair,
+    regularity_for,
+    smoothness_factor,
+)
 from shared.tasks.registration.metrics import regularity
 
 
@@ -176,3 +183,19 @@ def test_labels_reach_the_mean_and_each_run_starts_anew() -> None:
     figure.attach(engine, "dice")
     assert engine.run([[left]]).metrics["dice"] < 1
     assert engine.run([[undone]]).metrics["dice"] == 1
+
+
+def test_each_step_of_training_draws_a_regularity_and_its_weight() -> None:
+    learner = BothWays(VoxelMorph(2, filters=(4, 4), regularity=0.5))
+    pair = torch.rand(1, 2, 16, 16)
+    weights = [float(learner(pair)["smoothness"]) for _ in range(20)]
+    assert min(weights) < 0.5 < 2 < max(weights)  # of 1 / 10 to 10; seed 0 of 20 draws has both
+    learner.eval()
+    learner.network.regularity = 1.0
+    assert float(learner(pair)["smoothness"]) == pytest.approx(10)
+    assert "smoothness" not in BothWays(VoxelMorph(2, filters=(4, 4)))(pair)
+
+
+def test_the_regularity_for_a_factor_gives_it_back() -> None:
+    assert [smoothness_factor(regularity_for(factor)) for factor in (0.1, 0.7, 10)] == pytest.approx([0.1, 0.7, 10])
+    assert regularity_for(1) == 0.5

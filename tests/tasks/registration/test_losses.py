@@ -309,3 +309,12 @@ def test_the_gradients_of_the_loss_are_right() -> None:
     assert torch.autograd.gradcheck(
         lambda velocity, there, back: loss({"velocity": velocity, "there": there, "back": back}, images), given
     )
+
+
+def test_the_smoothness_that_a_pair_comes_with_multiplies_the_weight() -> None:
+    velocity = torch.rand(1, 2, 6, 6)
+    registered, batch = {"velocity": velocity, "there": velocity}, {"image": torch.rand(1, 2, 6, 6)}
+    loss = RegistrationLoss(smoothness=0.5)
+    tripled = registered | {"smoothness": torch.tensor(3.0)}
+    added = float(loss(tripled, batch)) - float(loss(registered, batch))
+    assert added == pytest.approx((3 - 1) * 0.5 * float(diffusion(velocity)), rel=1e-4)
