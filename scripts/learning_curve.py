@@ -6,35 +6,25 @@ stopped goes on where it was. Any option of train.json may be given besides, suc
 """
 
 import argparse
-import shlex
-import sys
+from functools import partial
 from pathlib import Path
 
 from monai_bundle_zoo import ROOT
 from shared.errors import report_input_errors_in_one_line
-from shared.studies.running import arguments_without, budget_of, options_of
+from shared.studies.running import budget_of, command_of, report_into, study_arguments, study_parser
 from shared.studies.subjects_curve import SubjectsCurve, write_report
 
 BUNDLE = ROOT / "bundles" / "brain_mr_voxelmorph_registration"
-FOLDERS = ("--dataset_dir", "--output_dir", "--docs_dir")  # which a report does not name
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = study_parser(__doc__, output_dir="outputs/subjects_curve", max_epochs=5)
     parser.add_argument("--dataset_dir", type=Path, default=ROOT / "data" / "oasis2d", help="labelled subjects")
-    parser.add_argument("--output_dir", type=Path, default=Path("outputs/subjects_curve"))
-    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
     parser.add_argument("--subjects", type=int, nargs="+", default=[10, 25, 50, 100, 0], help="to train on; 0: all")
     parser.add_argument("--validation_subjects", type=int, default=0, help="of the validation split; 0: all")
     parser.add_argument("--steps", type=int, default=50, help="of refinement")
-    parser.add_argument("--max_epochs", type=int, default=5, help="of each network")
     parser.add_argument("--filters", type=int, nargs="+", default=[32, 48, 64, 96], help="of each level")
-    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
-    arguments, rest = parser.parse_known_args()
-    arguments.options = dict(options_of(rest))
-    return arguments
+    return study_arguments(parser)
 
 
 def main() -> None:
@@ -46,11 +36,11 @@ def main() -> None:
     )  # fmt: skip
     counts = {count or len(curve.parts()["training"]) for count in arguments.subjects}
     scores = {count: curve.scores(count) for count in sorted(counts)}
-    command = shlex.join(["python", "scripts/learning_curve.py", *arguments_without(FOLDERS, sys.argv[1:])])
     budget = budget_of(BUNDLE, arguments.max_epochs, arguments.filters, arguments.options)
-    for folder in {arguments.output_dir, arguments.docs_dir or arguments.output_dir}:
-        text = write_report(folder, scores, steps=arguments.steps, budget=budget, command=command)
-    print(text)
+    write = partial(
+        write_report, scores=scores, steps=arguments.steps, budget=budget, command=command_of("learning_curve")
+    )
+    report_into(arguments, write)
 
 
 if __name__ == "__main__":

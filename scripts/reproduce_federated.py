@@ -8,11 +8,11 @@ from pathlib import Path
 
 from monai_bundle_zoo import ROOT
 from shared.errors import report_input_errors_in_one_line
-from shared.studies.federated import Federation, write_report
+from shared.studies.federated import NETWORK, Federation, write_report
+from shared.studies.running import command_of
 from shared.studies.sites import KINDS, halves
 
 BUNDLE = ROOT / "bundles" / "hippocampus_mr_segmentation"
-NETWORK = {"network_def#filters": [8, 20, 48, 96]}  # half as many features as the bundle has: a quarter of the time
 
 
 def parse() -> argparse.Namespace:
@@ -39,7 +39,8 @@ def main() -> None:
     sites = {"together": [sets[kind] for kind in KINDS], **{name: [sets[name]] for name in (*KINDS, "all")}}
     weights = {name: federation.learned(name, data) for name, data in sites.items()}
     scores = {name: federation.scores(path, sets["test"]) for name, path in weights.items()}
-    print(write_report(options.docs_dir or folder, scores, federation, cases=options.cases))
+    command = command_of("reproduce_federated", "--dataset_dir", "Task04_Hippocampus")
+    print(write_report(options.docs_dir or folder, scores, federation, cases=options.cases, command=command))
 
 
 if __name__ == "__main__":

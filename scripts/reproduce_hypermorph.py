@@ -7,37 +7,29 @@ train.json may be given besides, such as --pairs_per_epoch 1000.
 """
 
 import argparse
-import shlex
-import sys
+from functools import partial
 from pathlib import Path
 
 from monai_bundle_zoo import ROOT
 from shared.errors import report_input_errors_in_one_line
 from shared.studies.hypermorph import BASE, LARGEST, SMALLEST, HyperMorph
 from shared.studies.hypermorph_report import write_report
-from shared.studies.running import arguments_without, budget_of, options_of
+from shared.studies.running import budget_of, command_of, report_into, study_arguments, study_parser
 
 BUNDLE = ROOT / "bundles" / "brain_mr_voxelmorph_registration"
 UNSUPERVISED = {"overlap": 0.0}  # with labels in the loss, λ would weight against them, too
-FOLDERS = ("--dataset_dir", "--output_dir", "--docs_dir")  # which a report does not name
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = study_parser(__doc__, output_dir="outputs/hypermorph_study", max_epochs=3)
     parser.add_argument("--dataset_dir", type=Path, default=ROOT / "data" / "oasis2d", help="as train.json takes it")
-    parser.add_argument("--output_dir", type=Path, default=Path("outputs/hypermorph_study"))
-    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
     parser.add_argument(
         "--lambdas", type=float, nargs="+", default=[0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
         help=f"weights of smoothness, from {SMALLEST:g} to {LARGEST:g}; that of train.json is {BASE:g}",
     )  # fmt: skip
-    parser.add_argument("--max_epochs", type=int, default=3, help="of each network")
     parser.add_argument("--filters", type=int, nargs="+", default=[32, 48, 64, 96], help="of each level")
-    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
-    arguments, rest = parser.parse_known_args()
-    arguments.options = {**UNSUPERVISED, **dict(options_of(rest))}
+    arguments = study_arguments(parser)
+    arguments.options = UNSUPERVISED | arguments.options
     return arguments
 
 
@@ -49,11 +41,9 @@ def main() -> None:
         arguments.filters, arguments.threads, arguments.options,
     )  # fmt: skip
     measured = study.measured(arguments.lambdas)
-    command = shlex.join(["python", "scripts/reproduce_hypermorph.py", *arguments_without(FOLDERS, sys.argv[1:])])
     budget = budget_of(BUNDLE, arguments.max_epochs, arguments.filters, arguments.options)
-    for folder in {arguments.output_dir, arguments.docs_dir or arguments.output_dir}:
-        text = write_report(folder, measured, budget=budget, command=command)
-    print(text)
+    command = command_of("reproduce_hypermorph")
+    report_into(arguments, partial(write_report, measured=measured, budget=budget, command=command))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 
 from shared.atlases.joint import joint_weights
 from shared.errors import InputError
-from shared.layers.smoothing import box_sum
+from shared.layers.smoothing import box_sum, moments
 
 WINDOW = 5  # voxels, within which a moved atlas is compared with its target
 GAIN = 2  # power of the similarities, by which the most similar atlases decide
@@ -88,11 +88,8 @@ FUSIONS = {"majority": majority, "weighted": weighted, "staple": staple, "joint"
 def local_correlation(images: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The correlation, from 0 to 1, of each of `images`, (N, *S), with `target`, (*S), in windows around each voxel."""
     a, b = (torch.as_tensor(x, dtype=torch.float64)[:, None] for x in (images, target[None]))
-    count = box_sum(torch.ones_like(b), WINDOW)
-    mean_a, mean_b, mean_ab, mean_aa, mean_bb = (box_sum(x, WINDOW) / count for x in (a, b, a * b, a * a, b * b))
-    covariance = mean_ab - mean_a * mean_b
-    variances = (mean_aa - mean_a.square()).clamp(min=0) * (mean_bb - mean_b.square()).clamp(min=0)
-    correlation = covariance / variances.sqrt().clamp(min=1e-12)
+    seen = moments(a, b.expand_as(a), WINDOW, count=box_sum(torch.ones_like(b), WINDOW))
+    correlation = seen.covariance / (seen.variance_a * seen.variance_b).sqrt().clamp(min=1e-12)
     return correlation.clamp(0, 1)[:, 0].float().numpy()
 
 

@@ -1,12 +1,14 @@
 """Runs of a bundle's configs, in processes of their own or in this one."""
 
+import argparse
 import ast
 import contextlib
 import logging
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from shared.errors import InputError
 from shared.files import read_json
 from shared.memory import keep_freed_memory
 
+FOLDERS = ("--dataset_dir", "--output_dir", "--docs_dir")  # options that a report does not name
 # glibc hands large blocks back to the system at every free; to keep them makes training faster.
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**33),
@@ -78,10 +81,37 @@ def options_of(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield name[2:], value
 
 
-def arguments_without(names: Sequence[str], arguments: Sequence[str]) -> list[str]:
-    """The arguments of a command without those called `names` and their values, such as folders of this machine."""
-    dropped = {place + step for place, argument in enumerate(arguments) if argument in names for step in (0, 1)}
-    return [argument for place, argument in enumerate(arguments) if place not in dropped]
+def study_parser(description: str | None, *, output_dir: str, max_epochs: int) -> argparse.ArgumentParser:
+    """A parser with what every study that trains several networks takes; see `study_arguments`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--output_dir", type=Path, default=Path(output_dir))
+    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
+    parser.add_argument("--max_epochs", type=int, default=max_epochs, help="of each network")
+    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
+    return parser
+
+
+def study_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments of this process, with those that `parser` does not know as `options` of train.json."""
+    arguments, rest = parser.parse_known_args()
+    arguments.options = dict(options_of(rest))
+    return arguments
+
+
+def command_of(script: str, *first: str) -> str:
+    """The command of this process as a report has it: without `FOLDERS`, which are of this machine; with `first`."""
+    given = sys.argv[1:]
+    dropped = {place + step for place, argument in enumerate(given) if argument in FOLDERS for step in (0, 1)}
+    kept = [argument for place, argument in enumerate(given) if place not in dropped]
+    return shlex.join(["python", f"scripts/{script}.py", *first, *kept])
+
+
+def report_into(arguments: argparse.Namespace, write: Callable[[Path], str]) -> None:
+    """Write a report into `--output_dir`, and `--docs_dir` if there is one, and print it."""
+    texts = [write(folder) for folder in {arguments.output_dir, arguments.docs_dir or arguments.output_dir}]
+    print(texts[-1])
 
 
 def budget_of(bundle: Path, epochs: int, filters: Sequence[int], options: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import InputError
 from shared.files import write_table
-from shared.studies.running import arguments_without, budget_of
+from shared.studies.running import budget_of, command_of
 from shared.studies.subjects_curve import ALONE, BEFORE, REFINED, SubjectsCurve, write_report
 from shared.tasks.registration.subjects import split_subjects
 from tests.running import ROOT, script
@@ -63,9 +63,11 @@ def test_the_table_has_means_spreads_and_the_gain(tmp_path: Path) -> None:
     assert (tmp_path / "learning_curve.png").is_file()
 
 
-def test_a_report_names_the_budget_and_no_folder() -> None:
-    arguments = ["--dataset_dir", "/data", "--subjects", "10", "0", "--output_dir", "/out"]
-    assert arguments_without(("--dataset_dir", "--output_dir"), arguments) == ["--subjects", "10", "0"]
+def test_a_report_names_the_budget_and_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["--dataset_dir", "/data", "--subjects", "10", "0", "--output_dir", "/out"]
+    monkeypatch.setattr("sys.argv", ["study.py", *given])
+    assert command_of("study") == "python scripts/study.py --subjects 10 0"
+    assert command_of("study", "--dataset_dir", "A") == "python scripts/study.py --dataset_dir A --subjects 10 0"
     budget = budget_of(BUNDLE, 3, [4, 8], {"pairs_per_epoch": 100})
     assert budget == "3 epochs of 100 pairs in batches of 4, features 4, 8"
 

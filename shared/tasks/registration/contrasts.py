@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from shared.layers.smoothing import box_sum
+from shared.layers.smoothing import box_sum, moments
 from shared.spatial.warping import resize, resize_displacement, warp
 from shared.tasks.registration.similarity import visible
 
@@ -19,14 +19,11 @@ def agreement(a: Tensor, b: Tensor, inside: Tensor | None = None) -> float:
     the same way in both and others the opposite way: NCC lays edges onto one another that do not belong together.
     inside: (B, 1, *S), 1 where voxels count; windows with others are left out.
     """
-    count = box_sum(torch.ones_like(a[:1]), WINDOW)
-    mean_a, mean_b, mean_ab, mean_aa, mean_bb = (box_sum(x, WINDOW) / count for x in (a, b, a * b, a * a, b * b))
-    covariance = mean_ab - mean_a * mean_b
-    variances = [(square - mean**2).clamp(min=0) + FLAT for square, mean in ((mean_aa, mean_a), (mean_bb, mean_b))]
-    squared = covariance**2 / (variances[0] * variances[1])
+    seen = moments(a, b, WINDOW, count=box_sum(torch.ones_like(a[:1]), WINDOW))
+    squared = seen.covariance**2 / ((seen.variance_a + FLAT) * (seen.variance_b + FLAT))
     if inside is not None:
         squared = squared * (box_sum(1 - inside, WINDOW) < 0.5)
-    return float((covariance.sign() * squared).sum().abs() / squared.sum().clamp(min=FLAT))
+    return float((seen.covariance.sign() * squared).sum().abs() / squared.sum().clamp(min=FLAT))
 
 
 def contrast_warning(pair: Tensor, displacement: Tensor) -> str:

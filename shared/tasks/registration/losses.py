@@ -71,7 +71,7 @@ class RegistrationLoss(nn.Module):
         moved, there = warp(features[moving], displacement), features[fixed]
         if self.ignore_zeros:
             images = resize(batch["image"], size).split(1, dim=1)
-            both = self._in_both(images[moving], images[fixed], displacement)
+            both = _in_both(images[moving], images[fixed], displacement)
             moved, there = moved * both, there * both
         loss = self.similarity.compare(moved, there, **({} if inside is None else {"inside": inside}))
         for key, dice_loss in (("label", soft_dice_loss), ("maps", dice_loss_of_maps)):
@@ -97,11 +97,6 @@ class RegistrationLoss(nn.Module):
         total = (probabilities.square() + shares.square()).sum((0, *inside))
         dice = (overlap / total.clamp(min=1e-6))[1:].mean()
         return F.cross_entropy(logits, shares) + 1 - dice
-
-    def _in_both(self, moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
-        """Where neither image (B, 1, *S) is 0, the first of them moved."""
-        moved = warp((moving != 0).to(moving.dtype), displacement)
-        return (moved.detach() > 0.5) & (fixed != 0)
 
 
 def soft_dice_loss(
@@ -129,3 +124,9 @@ def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor, insid
     dice = 2 * (moved * fixed).sum(space) / (moved.sum(space) + fixed.sum(space)).clamp(min=1e-6)
     in_both = (moving.sum(space) * fixed.sum(space) > 0).float()
     return ((1 - dice) * in_both).sum() / in_both.sum().clamp(min=1)
+
+
+def _in_both(moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+    """Where neither image (B, 1, *S) is 0, the first of them moved."""
+    moved = warp((moving != 0).to(moving.dtype), displacement)
+    return (moved.detach() > 0.5) & (fixed != 0)

@@ -38,12 +38,6 @@ def self_similarity(image: Tensor, *, noise: float = NOISE) -> Tensor:
     return torch.exp(-distance / (distance.mean(dim=1, keepdim=True) + noise))
 
 
-def mind_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
-    """`descriptor_loss` of two images (B, 1, *S). inside: as there, of the images."""
-    seen = None if inside is None else with_all_they_see(inside)
-    return descriptor_loss(self_similarity(a), self_similarity(b), inside=seen)
-
-
 def descriptor_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
     """The mean squared difference of two images' descriptors (B, C, *S): 0 for images of one structure.
 

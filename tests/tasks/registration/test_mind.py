@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -6,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from shared.tasks.registration.mind import DILATION, mind_loss, self_similarity
+from shared.tasks.registration.mind import DILATION, self_similarity
+from shared.tasks.registration.similarity import similarity_named
 
+LOSS = replace(similarity_named("mind"), weight=1.0)
 SIZES = [(11, 14), (9, 8, 10)]
 
 
@@ -59,7 +62,7 @@ def test_gain_offset_and_inversion_change_nothing_but_noise(size: tuple[int, ...
 def test_a_constant_image_is_like_itself_everywhere_and_has_a_gradient(size: tuple[int, ...]) -> None:
     flat = torch.full((1, 1, *size), 0.3, requires_grad=True)
     assert torch.equal(self_similarity(flat), torch.ones_like(self_similarity(flat)))
-    mind_loss(flat, torch.rand(1, 1, *size)).backward()
+    LOSS(flat, torch.rand(1, 1, *size)).backward()
     assert flat.grad is not None
     assert torch.isfinite(flat.grad).all()
 
@@ -73,13 +76,13 @@ def test_noise_in_air_is_seen_less() -> None:
 @pytest.mark.parametrize("size", [(7, 8), (6, 5, 6)])
 def test_the_gradient_is_right(size: tuple[int, ...]) -> None:
     a, b = (torch.rand(1, 1, *size, dtype=torch.float64, requires_grad=True) for _ in range(2))
-    assert torch.autograd.gradcheck(mind_loss, (a, b))
+    assert torch.autograd.gradcheck(LOSS, (a, b))
 
 
 def test_bfloat16_is_computed_in_float32() -> None:
     a, b = torch.rand(2, 1, 1, 12, 14).bfloat16().unbind()
     assert self_similarity(a).dtype == torch.float32
-    assert torch.equal(mind_loss(a, b), mind_loss(a.float(), b.float()))
+    assert torch.equal(LOSS(a, b), LOSS(a.float(), b.float()))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -89,7 +92,7 @@ def test_images_of_one_structure_are_at_0_and_what_sees_the_outside_is_left_out_
     a, b = torch.rand(2, 1, 1, *size).unbind()
     inside = torch.ones(1, 1, *size)
     inside[:, :, :2] = 0
-    assert float(mind_loss(a, 1 - a)) == pytest.approx(0, abs=1e-6)
+    assert float(LOSS(a, 1 - a)) == pytest.approx(0, abs=1e-6)
     # A descriptor sees three voxels far, so that those of five rows see what is not inside.
     expected = (self_similarity(a) - self_similarity(b))[:, :, 5:].square().mean()
-    assert float(mind_loss(a, b, inside=inside)) == pytest.approx(float(expected))
+    assert float(LOSS(a, b, inside=inside)) == pytest.approx(float(expected))
