@@ -1,11 +1,12 @@
 # `make help` lists the targets: a target's text is the comment behind its ##.
 PYTHON ?= python3
 VENV := .venv
+CLIENTS := .venv-clients
 RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains export zoo zoo-index test-archives clean
+.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains reproduce-hypermorph learning-curve export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -31,10 +32,13 @@ test: setup  ## Run the tests
 test-slow: setup  ## Run the tests that take minutes, too
 	$(RUN) -m pytest
 
-# docs/clients.md lists them.
-test-clients: setup  ## Install other projects' programs, which are large, and try the bundles with them
-	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev,clients]'
-	$(RUN) -m pytest -m client
+# docs/clients.md lists them. They want other versions than constraints.txt has; torch is that of the cards.
+test-clients:  ## Install other projects' programs, which are large, into .venv-clients, and try the bundles with them
+	@test -x $(CLIENTS)/bin/python || $(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,clients]' \
+	    $$(grep '^torch=' constraints.txt)
+	@rm -rf build *.egg-info
+	$(CLIENTS)/bin/python -m pytest -m client -rs
 
 configs: setup  ## Write what is generated: configs from recipes, versions, what cards repeat, the README's table
 	$(RUN) -m shared.zoo.generated
@@ -75,6 +79,14 @@ BRAINS = --docs_dir bundles/brain_anycontrast_segmentation/docs
 reproduce-brains: setup  ## 10 minutes: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
 	$(RUN) -W ignore scripts/reproduce_brains.py --dataset_dir $(D) $(BRAINS) $(ARGS)
 
+# Without D the reports go into the bundle's docs; those of one's own data stay in --output_dir.
+SLICES = $(if $(D),--dataset_dir $(D),--docs_dir bundles/brain_mr_voxelmorph_registration/docs) $(ARGS)
+reproduce-hypermorph: setup  ## An hour: one network of any regularity against seven of one each, on data/oasis2d or D=folder
+	$(RUN) -W ignore scripts/reproduce_hypermorph.py $(SLICES)
+
+learning-curve: setup  ## An hour or two: registration learned from 10 to all subjects of data/oasis2d, or your D=folder
+	$(RUN) -W ignore scripts/learning_curve.py $(SLICES)
+
 export: setup  ## Export the bundle B=name to ONNX; ARGS="--precision fp16"
 	$(RUN) -W ignore scripts/export_onnx.py $(B) $(ARGS)
 
@@ -89,5 +101,5 @@ zoo-index: setup  ## Pack every bundle and write model_zoo.json; commit it with 
 test-archives: setup  ## Minutes: every archive, alone, through inference, training and evaluation
 	$(RUN) -m pytest -n 2 tests/zoo/test_archives.py
 
-clean:  ## Remove .venv and what the tools left behind
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+clean:  ## Remove .venv, .venv-clients and what the tools left behind
+	rm -rf $(VENV) $(CLIENTS) .pytest_cache .ruff_cache .mypy_cache

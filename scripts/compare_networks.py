@@ -11,6 +11,7 @@ import shlex
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from shared.files import read_json, write_json
 from shared.studies.candidates import Candidate
 from shared.studies.networks import candidates
 from shared.studies.pareto import Compared, Point, write_report
-from shared.studies.running import options_of
+from shared.studies.running import report_into, study_arguments, study_parser
 from shared.studies.timing import cost, first_image, inference
 
 CONFIG = "inference.json"
@@ -85,20 +86,12 @@ def compare(bundle: Path, arguments: argparse.Namespace) -> Compared:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = study_parser(__doc__, output_dir="outputs/networks", max_epochs=12)
     parser.add_argument("bundle", help="the name of a folder in bundles/")
     parser.add_argument("--dataset_dir", type=Path, required=True, help="as train.json takes it")
-    parser.add_argument("--output_dir", type=Path, default=Path("outputs/networks"))
-    parser.add_argument("--docs_dir", type=Path, help="gets the report, too")
     parser.add_argument("--networks", nargs="+", help="some of them; the first is what the others are compared with")
-    parser.add_argument("--max_epochs", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=15, help="of timing, at most")
-    parser.add_argument("--threads", type=int, default=1, help="of training and scoring")
-    arguments, rest = parser.parse_known_args()
-    arguments.options = dict(options_of(rest))
-    return arguments
+    return study_arguments(parser)
 
 
 def main() -> None:
@@ -108,9 +101,7 @@ def main() -> None:
     output_dir: Path = arguments.output_dir
     write_json(output_dir / compared.bundle / "compared.json", asdict(compared))
     done = [Compared.read(path) for path in sorted(output_dir.glob("*/compared.json"))]
-    for folder in {output_dir, arguments.docs_dir or output_dir}:
-        text = write_report(folder, done)
-    print(text)
+    report_into(arguments, partial(write_report, compared=done))
 
 
 if __name__ == "__main__":

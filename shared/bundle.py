@@ -40,10 +40,11 @@ def start(
         defaults = ConfigParser.load_config_files(files)
         if is_command():
             restore_text(workflow.parser, defaults, sys.argv)
-        check_options(workflow.parser.config, defaults, own=ConfigParser.load_config_files(files[:1]))
+        own = ConfigParser.load_config_files(files[:1])
+        check_options(workflow.parser.config, defaults, own=own, folder=Path(files[0]).parent)
         check_ranges(workflow.parser.config)
     if is_command():
-        end_on_signals()
+        end_on_signals(resumes=workflow is not None and "resume" in workflow.parser.config)
         keep_freed_memory(dims=_dims_of_tiles(workflow))
     if seed is not None:
         torch.manual_seed(seed)

@@ -22,7 +22,7 @@ POSITIVE = {
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",
     "smallest", "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives",
-    "negatives", "shift", "tile_size", "smallest_side", "warmup_epochs",
+    "negatives", "shift", "tile_size", "smallest_side", "warmup_epochs", "atlas_count",
 }  # fmt: skip
 LARGEST = 2**32 - 1  # of any number: what seeds, sizes and counts hold in every library
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1
@@ -74,9 +74,13 @@ def check_ranges(config: Mapping[str, object]) -> None:
                     raise InputError(f"--{name}", expected=expected, got=number, fix="correct the option")
 
 
-def end_on_signals() -> None:
-    """Let SIGINT and SIGTERM end this process with one line and the usual exit code, after files are tidied up."""
+def end_on_signals(*, resumes: bool) -> None:
+    """Let SIGINT and SIGTERM end this process with one line and the usual exit code, after files are tidied up.
+
+    resumes: whether the run has an option `resume`, which the line then names.
+    """
     process = os.getpid()
+    advice = ", and --resume True goes on from there" if resumes else ""
 
     def end(number: int, frame: object) -> None:
         code = EXIT_CODES[signal.Signals(number)]
@@ -84,7 +88,7 @@ def end_on_signals() -> None:
             os._exit(code)
         logging.disable(logging.CRITICAL)  # engines would tell of it as an error of theirs
         name = signal.Signals(number).name
-        print(f"ended by {name}; what is finished is kept, and --resume True goes on from there", file=sys.stderr)
+        print(f"ended by {name}; what is finished is kept{advice}", file=sys.stderr)
         raise SystemExit(code)
 
     for number in EXIT_CODES:

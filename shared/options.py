@@ -18,8 +18,8 @@ from shared.files import sha256_of
 # Options that change where a run reads and writes or how fast it is, but no result.
 HOUSEKEEPING = {
     "_desc_", "imports", "workflows", "bundle_root", "code_path", "dataset_dir", "output_dir", "moving", "fixed",
-    "moving_label", "fixed_label", "points", "resume", "num_workers", "workers", "device", "engine_cache", "initialize",
-    "run", "finalize",
+    "moving_label", "fixed_label", "points", "atlases", "resume", "num_workers", "workers", "device", "engine_cache",
+    "initialize", "run", "finalize",
 }  # fmt: skip
 WEIGHTS = {"weights", "locator_weights"}  # options that name files of weights
 # Options whose list has a fixed length: an entry an axis of the image, or two limits.
@@ -55,22 +55,24 @@ def config_files(workflow: ConfigWorkflow) -> list[str]:
 
 
 def check_options(
-    config: Mapping[str, object], defaults: Mapping[str, object], own: Mapping[str, object] | None = None
+    config: Mapping[str, object],
+    defaults: Mapping[str, object],
+    own: Mapping[str, object] | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Hold `config`, overrides included, against the `defaults`: what its files say, merged.
 
     own: what the first of the files says, if there are others laid over it, whose values are held against it as well.
+    folder: of the bundle's configs, one of which may have an option that this one lacks.
     Raises InputError for a top-level key that no file has, or a plain value of another type than the default.
     """
     for key, value in config.items():
         if key in MONAI_KEYS:
             continue
         if key not in defaults:
-            close = difflib.get_close_matches(key, defaults, n=1)
-            plain = sorted(k for k, v in defaults.items() if not isinstance(v, dict) and k.isidentifier())
             raise InputError(
-                f"--{key}", expected="an option of this bundle", got="one it does not know",
-                fix=f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}",
+                f"--{key}", expected="an option of this config", got="one it does not know",
+                fix=_advice(key, defaults, folder),
             )  # fmt: skip
         default = (own or defaults).get(key, defaults[key])
         if isinstance(default, dict) and key in BY_CLASS:
@@ -81,6 +83,25 @@ def check_options(
             raise InputError(
                 f"--{key}", expected=f"a value like {json.dumps(default)}", got=repr(value), fix="correct the option"
             )
+
+
+def _options_of(path: Path) -> Collection[str]:
+    """What stands at the top of a config of a bundle; nothing of another file."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return ()
+    return content.keys() if isinstance(content, dict) and "_desc_" in content else ()
+
+
+def _advice(key: str, known: Mapping[str, object], folder: Path | None) -> str:
+    """What may have been meant by an option that a config, with those `known`, does not have."""
+    files = [path for path in sorted(folder.glob("*.json")) if key in _options_of(path)] if folder else []
+    if files:
+        return f"{' and '.join(path.name for path in files)} beside it has it"
+    close = difflib.get_close_matches(key, known, n=1)
+    plain = sorted(k for k, v in known.items() if not isinstance(v, dict) and k.isidentifier())
+    return f"did you mean --{close[0]}?" if close else f"it knows {', '.join(plain)}"
 
 
 def resolved_config() -> dict[str, Any]:

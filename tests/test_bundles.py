@@ -202,7 +202,7 @@ print("all well")
 def test_what_cannot_be_meant_is_refused(bundle: Path, tmp_path: Path) -> None:
     """As an InputError, which a command line reports in one line: tests/test_hippocampus.py."""
     line = refused_here(bundle, tmp_path / "out", datset_dir="data")
-    assert line.startswith("--datset_dir: expected an option of this bundle, got one it does not know; did you ")
+    assert line.startswith("--datset_dir: expected an option of this config, got one it does not know; did you ")
     assert not (tmp_path / "out").exists()
 
 

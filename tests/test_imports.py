@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
     "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "commandline", "hub", "images",
-    "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "explaining", "tasks", "export",
-    "run_onnx", "zoo", "studies", "benchmarks",
+    "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "explaining", "tasks",
+    "atlases", "export", "run_onnx", "zoo", "studies", "benchmarks",
 )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """MONAI Label runs a bundle's parts, read from its configs, and gives what the command line writes."""
 
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from shared.bundle import open_bundle
+from tests.running import script
 
 ROOT = Path(__file__).parents[1]
 BUNDLE = ROOT / "bundles" / "hippocampus_mr_segmentation"
@@ -36,7 +36,7 @@ def test_a_second_training_goes_on_and_leaves_its_weights_where_inference_looks(
     shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("outputs", "*.onnx"))
     samples = bundle / "sample_data"
     images = sorted((samples / "imagesTr").glob("*.nii.gz"))
-    task = _zoo_train_task()(str(bundle), {})
+    task = script("monai_label_training", "docs").ZooTrainTask(str(bundle), {})
     request = {"model": bundle.name, "device": "cpu", "max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
     cases = _Datastore([{"image": str(path), "label": str(samples / "labelsTr" / path.name)} for path in images])
     task(request, cases)
@@ -58,16 +58,6 @@ class _Datastore:
 
     def datalist(self) -> list[dict[str, str]]:
         return self.cases
-
-
-def _zoo_train_task() -> Any:
-    """The class that docs/ has for Label's app."""
-    spec = importlib.util.spec_from_file_location("monai_label_training", ROOT / "docs" / "monai_label_training.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.ZooTrainTask
 
 
 def _weights(bundle: Path) -> dict[str, torch.Tensor]:

@@ -16,6 +16,7 @@ from tests.running import assert_ended_with_a_line, refused_here, run_here
 BUNDLES = Path(__file__).parents[1] / "bundles"
 BUNDLE = BUNDLES / "brain_mr_nodeo_registration"
 SLICES = [BUNDLE / "sample_data" / f"phantom_{i}.nii.gz" for i in (1, 2)]
+LABELS = ("moving_label", "fixed_label")
 VOLUMES = BUNDLES / "hippocampus_mr_voxelmorph_registration" / "sample_data"
 
 
@@ -30,10 +31,31 @@ def test_the_fast_preset_registers_the_samples_without_a_fold(tmp_path: Path) ->
     rows = read_table(run_here(BUNDLE, tmp_path) / "summary.csv")
     assert len(rows) == 2
     for row in rows:
+        assert not row["message"]  # of unlike contrasts, which they do not have
         assert float(row["dice_after"]) > float(row["dice_before"]) + 0.2
         assert float(row["folds_percent"]) <= 0.005  # what the card promises of brains
         assert float(row["seconds"]) > 0
         assert (tmp_path / row["case"] / "figure.png").is_file()
+
+
+def test_unlike_contrasts_are_warned_about_and_the_fix_in_the_warning_helps(tmp_path: Path) -> None:
+    """In the fixed slice gray matter is brighter than white, and fluid dark, as in FLAIR."""
+    stored = nib.Nifti1Image.from_filename(SLICES[1])
+    values = np.asarray(stored.dataobj, dtype=np.float32)
+    flair = np.interp(values / values.max(), [0, 0.15, 0.3, 0.55, 0.75, 1], [0, 0.1, 0.25, 1, 0.6, 0.5])
+    nib.save(nib.Nifti1Image(flair.astype(np.float32), stored.affine), tmp_path / "flair.nii.gz")
+    labels = {key: Path(str(path).replace(".nii", "_seg.nii")) for key, path in zip(LABELS, SLICES)}
+    rows = {
+        name: register(SLICES[0], tmp_path / "flair.nii.gz", tmp_path / name, similarity=name, **labels)
+        for name in ("ncc", "mind")
+    }
+    warning = rows["ncc"]["message"]
+    assert "flair.nii.gz: expected images of one contrast for --similarity ncc" in warning
+    assert warning.endswith("add --similarity mind")
+    assert not rows["mind"]["message"]
+    assert float(rows["mind"]["dice_after"]) > float(rows["ncc"]["dice_after"]) + 0.01
+    again = register(SLICES[0], tmp_path / "flair.nii.gz", tmp_path / "ncc", similarity="ncc", resume=True, **labels)
+    assert again["message"] == warning
 
 
 def test_volumes_are_registered_by_the_same_command(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def training_data(folder: Path) -> Path:
 
 TINY: dict[str, Any] = {
     "network_def#filters": [8, 8, 8, 8], "network_def#channels": 8, "network_def#repeats": [1, 1, 1, 1],
-    "batch_size": 1, "patch_size": [64, 64], "val_interval": 1, "validation_fraction": 0.3,
+    "batch_size": 1, "patch_size": [64, 64], "val_interval": 1, "validation_fraction": 0.3, "repeated": {},
 }  # fmt: skip
 
 
@@ -243,6 +243,19 @@ def test_the_weights_train_on_with_other_classes_and_what_is_left_is_told(
     told = capsys.readouterr().out
     assert "left as initialised: box_head.logits.bias, box_head.logits.weight, mask_head.8.bias, mask_head" in told
     assert (tmp_path / "out" / "model.pt").is_file()
+
+
+def test_without_masks_it_is_faster_rcnn_that_trains_on_and_whose_instances_fill_their_boxes(tmp_path: Path) -> None:
+    data = training_data(tmp_path / "data")
+    options = {key: value for key, value in TINY.items() if not key.startswith("network_def")}
+    boxes_alone: dict[str, Any] = {"network_def#masks": False}
+    options |= {"max_epochs": 1, "finetune_from": "pretrained", "learning_rate": 1e-5, **boxes_alone}
+    trained = find(data, tmp_path / "trained", "train", **options)
+    out = find(SAMPLE, tmp_path / "out", weights=trained / "model.pt", **boxes_alone)
+    ids, content = read_picture(out / f"{SAMPLE.stem}.png"), json.loads((out / f"{SAMPLE.stem}.json").read_text())
+    filled = [(ids[y1:y2, x1:x2] == row["id"]).all() for row in content["instances"] for x1, y1, x2, y2 in [row["box"]]]
+    assert len(filled) == pytest.approx(57, abs=15)  # nuclei of the sample
+    assert sum(filled) > len(filled) / 2  # the others give corners to surer ones
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the Data Science Bowl's pictures are not at {DATA}")

@@ -29,7 +29,7 @@ FILE: dict[str, Any] = {
     [("datset_dir", "dataset_dir"), ("output-dir", "output_dir"), ("max_epoch", "max_epochs"), ("Resume", "resume")],
 )
 def test_a_misspelt_option_is_refused_with_the_one_meant(given: str, meant: str) -> None:
-    line = f"--{given}: expected an option of this bundle, got one it does not know; did you mean --{meant}?"
+    line = f"--{given}: expected an option of this config, got one it does not know; did you mean --{meant}?"
     with pytest.raises(InputError, match=f"^{re.escape(line)}$"):
         check_options({**FILE, given: "x"}, FILE)
 
@@ -113,7 +113,14 @@ def test_only_the_files_of_the_run_are_read(config: str) -> None:
     (folder / "._inference.json").write_bytes(b"\x00\x05\x16\x07")
     write(folder / "stray.json", {"other": 1})
     run(config_file=config, max_epochs=3)
-    assert refused(config_file=config, other=2).startswith("--other: expected an option of this bundle")
+    assert refused(config_file=config, other=2).startswith("--other: expected an option of this config")
+
+
+def test_an_option_of_another_config_of_the_bundle_leads_to_that(config: str, tmp_path: Path) -> None:
+    write(Path(config).parent / "other.json", {"_desc_": "Another.", "atlases": ""})
+    write(Path(config).parent / "metadata.json", {"atlases": ""})
+    (Path(config).parent / "broken.json").write_text("{")
+    assert refused(config_file=config, atlases="a").endswith("got one it does not know; other.json beside it has it")
 
 
 def test_a_file_of_the_users_from_elsewhere_may_add_keys_that_are_then_options(config: str, tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_a_file_of_the_users_from_elsewhere_may_add_keys_that_are_then_options(c
     run(config_file=files, noise=0.1, max_epochs="$7")
     assert refused(config_file=files, niose=0.1).endswith("did you mean --noise?")
     assert refused(config_file=files, noise="much").startswith("--noise: expected a value like 0.5, got 'much'; ")
-    assert refused(config_file=config, noise=0.1).startswith("--noise: expected an option of this bundle")
+    assert refused(config_file=config, noise=0.1).startswith("--noise: expected an option of this config")
 
 
 def test_options_that_a_file_of_arguments_gives_are_checked_as_well(config: str, tmp_path: Path) -> None:

@@ -38,11 +38,9 @@ RECIPE = Detection(
     loss={"classes": 0.5, "boxes": 7.5, "sides": 1.5},
     augmentation=[
         component("RandBiasFieldd", keys="image", prob=0.3, degree=1, coeff_range=[-0.2, 0.2]),
-        component("shared.tasks.detection.colours.RandWhiteBalanced", keys="image", prob=0.5, cast=1.4),
-        component("shared.tasks.detection.colours.RandStainJitterd", keys="image", prob=0.5, scale=0.3, shift=0.05),
-        component(
-            "shared.tasks.detection.colours.RandSaturationd", keys="image", prob=0.5, saturation=1.0, brightness=0.3
-        ),
+        component("shared.images.colours.RandWhiteBalanced", keys="image", prob=0.5, cast=1.4),
+        component("shared.images.colours.RandStainJitterd", keys="image", prob=0.5, scale=0.3, shift=0.05),
+        component("shared.images.colours.RandSaturationd", keys="image", prob=0.5, saturation=1.0, brightness=0.3),
         component("RandAdjustContrastd", keys="image", prob=0.3, gamma=[0.6, 1.6]),
         component(
             "RandSimulateLowResolutiond", keys="image", prob=0.2, zoom_range=[0.4, 0.9], upsample_mode="bilinear"

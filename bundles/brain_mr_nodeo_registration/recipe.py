@@ -18,6 +18,7 @@ def coarse_to_fine(levels: dict[str, list], *, squarings: int, **options: str) -
     return component(
         "shared.tasks.registration.optimising.CoarseToFine",
         levels=levels,
+        similarity="@similarity",
         smoothness=0.4,
         squarings=squarings,
         **options,
@@ -31,7 +32,7 @@ RECIPE = Optimisation(
     },
     class_names=BRAIN.CLASS_NAMES,
     label_suffix=BRAIN.RECIPE.label_suffix,
-    alignment={"affine": "none", "pixdim": None},
+    alignment={"affine": "none", "pixdim": None, "similarity": "ncc"},
     parts={"warm_start_def": BRAIN.RECIPE.network},
     weights_of="@warm_start_def",
     presets={
@@ -42,6 +43,7 @@ RECIPE = Optimisation(
             folds=2.5,
             magnitude=5e-05,
             gradient=0.05,
+            similarity="@similarity",
             window=21,
             smoothing="average",
             smoothing_width=15,
@@ -63,6 +65,7 @@ RECIPE = Optimisation(
     ),
 )
 OPTIONS = {
+    "similarity": "images are compared by `ncc`, `mse`, or, for unlike contrasts, `mind`, self-similarity, or `mi`",
     "pixdim": "the spacing, in mm, at which a pair is registered, if not the fixed image's; the field is at full size",
     "preset": "`paper`: the published method; `warm`, for slices of about 1 mm (else add `--pixdim 1`): from `weights`",
     "workers": "pairs registered side by side, each on one thread; for CPUs",

@@ -3,6 +3,8 @@
 A config is a list of groups, dictionaries that stand apart in its file. It refers to nothing before it is defined.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ CODE_PATH = (
 DEVICE = "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
 MODEL = "$@bundle_root + '/models/model.pt'"
 ASKED_FOR = ("network_def", "preprocessing", "inferer", "postprocessing")  # by other programs, without `initialize`
+UNREFERRED = {"imports", "code_path", "start"}  # entries of every config that nothing refers to
 DRAWING = {"pictures": True}  # an option of inference and evaluation
 RUNTIME = {"runtime": "torch", "providers": []}  # options of a network that may run elsewhere than in torch
 RUNTIME_PATHS = {"onnx": "", "engine_cache": "$@bundle_root + '/engines'"}
@@ -48,6 +51,13 @@ def with_start(group: Part) -> Part:
 def _requiring_start(part: Part) -> Part:
     needed = "'shared." in str(part)  # the target itself, or one within
     return {"_target_": part["_target_"], "_requires_": ["@start"]} | part if needed else part
+
+
+def needed(group: Part, parts: Config) -> Part:
+    """Of `group` what `parts`, or what every config starts with, refers to."""
+    text = json.dumps([*parts, paths(""), start()])
+    used = UNREFERRED | set(re.findall(r"@(\w+)", text))
+    return {key: value for key, value in group.items() if key in used}
 
 
 def magnified(known: Part) -> Part:

@@ -130,7 +130,9 @@ class CaseReport:
             same = self.outputs.made_with.get(name) == self._digests[name]
             figures = self.task.finished(case) if same else None
             if figures is not None:
-                self._note(name, former.get(name, {}).get("seconds", ""), figures)
+                row = former.get(name, {})
+                warned = {"message": row.get("message", "")} if row.get("status") == "ok" else {}
+                self._note(name, row.get("seconds", ""), warned | figures)
 
     @cached_property
     def _digests(self) -> dict[str, str]:

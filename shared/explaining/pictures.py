@@ -15,7 +15,7 @@ HEAT = ("#000000", "#D55E00", "#F0E442", "#FFFFFF")  # nothing to most
 STRONGEST = 99.5  # percentile of a map that is white
 TITLES = {
     "view": "as the network sees it", "saliency": "saliency (SmoothGrad)", "guided": "guided backpropagation",
-    "occlusion": "occlusion: what is lost where it is hidden",
+    "occlusion": "occlusion: lost where hidden",
 }  # fmt: skip
 LABELS = {"fgsm": "step against the evidence (FGSM)", "noise": "step at random"}
 

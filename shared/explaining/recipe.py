@@ -1,14 +1,10 @@
 """The config that explains a bundle's answers, from the one that gives them."""
 
-import json
-import re
-
 from shared.engine import recipe as common
 from shared.engine.recipe import Config, Part, component
 
 EPSILONS = [0.0, 0.002, 0.005, 0.01, 0.02, 0.05]
 PATCHES = {2: 8, 3: 5}  # along each axis: 64 in pictures, 125 in volumes
-START = {"imports", "code_path", "start"}  # entries that nothing refers to
 
 
 def explaining(inference: Config, reading: Part, *, spatial_dims: int) -> Config:
@@ -38,8 +34,8 @@ def explaining(inference: Config, reading: Part, *, spatial_dims: int) -> Config
     choices = {"of_class": "", "samples": 8, "patches": PATCHES[spatial_dims], "epsilons": EPSILONS}
     return [
         {"_desc_": f"Explain: {described['_desc_']}"},
-        choices | _needed(options, parts),
-        _needed(places, parts) | {"output_dir": "outputs/explanation"},
+        choices | common.needed(options, parts),
+        common.needed(places, parts) | {"output_dir": "outputs/explanation"},
         *parts,
     ]
 
@@ -50,10 +46,3 @@ def _explainer(reading: Part) -> Part:
         "shared.explaining.inferer.ExplainingInferer", inferer="@inferer", network="@network", reading=reading,
         **{name: f"@{name}" for name in names},
     )  # fmt: skip
-
-
-def _needed(group: Part, parts: Config) -> Part:
-    """Of `group` what `parts`, or what every config starts with, refers to."""
-    text = json.dumps([*parts, common.paths(""), common.start()])
-    used = START | set(re.findall(r"@(\w+)", text))
-    return {key: value for key, value in group.items() if key in used}

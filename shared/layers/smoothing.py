@@ -1,5 +1,7 @@
 """Sums and means over windows, by which images are compared and fields are smoothed."""
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +36,24 @@ def box_sum(x: Tensor, window: int) -> Tensor:
             width *= 2
         x = total
     return x
+
+
+class Moments(NamedTuple):
+    """Of two images in windows around each voxel, (B, C, *S) each."""
+
+    mean_a: Tensor
+    mean_b: Tensor
+    covariance: Tensor
+    variance_a: Tensor
+    variance_b: Tensor
+
+
+def moments(a: Tensor, b: Tensor, window: int, *, count: Tensor) -> Moments:
+    """Those of two images (B, C, *S) in windows of `window` voxels, of which `count` count; the others are 0."""
+    means = box_sum(torch.cat([a, b, a * b, a * a, b * b], dim=1), window) / count  # all at once: fewer operations
+    mean_a, mean_b, mean_ab, mean_aa, mean_bb = means.chunk(5, dim=1)
+    variances = ((square - mean * mean).clamp_(min=0) for square, mean in ((mean_aa, mean_a), (mean_bb, mean_b)))
+    return Moments(mean_a, mean_b, mean_ab - mean_a * mean_b, *variances)
 
 
 class Smoothing(nn.Module):

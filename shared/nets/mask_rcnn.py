@@ -42,7 +42,8 @@ class MaskRCNN(nn.Module):
 
     backbone: gives maps at strides 2, 4, …. pyramid: mixes them, coarse into fine. anchors: those of all maps but the
     first, which is read for small regions only: at a stride of 4 nuclei of 8 pixels are two cells wide.
-    region_head, box_head, mask_head: see there. candidates: anchors an image that are looked at in the search for
+    region_head, box_head, mask_head: see there; without a mask head, masks fill their boxes, which is Faster R-CNN (Ren
+    et al., NeurIPS 2015). candidates: anchors an image that are looked at in the search for
     `proposals`; detections: K. proposal_overlap, overlap: the IoU above which a box is taken for a surer one's.
     faint: the score, before that of the mask, up to which a box is none. finest: side in pixels of the smallest region
     that the second map is read for. suppress: like `suppress_fixed`. exports_fixed: whether an export computes the
@@ -61,7 +62,7 @@ class MaskRCNN(nn.Module):
         anchors: AnchorGenerator,
         region_head: nn.Module,
         box_head: nn.Module,
-        mask_head: nn.Module,
+        mask_head: nn.Module | None,
         candidates: int = 600,
         proposals: int = 200,
         detections: int = 100,
@@ -96,25 +97,27 @@ class MaskRCNN(nn.Module):
         logits, codes = self.box_head(self.look(maps, proposed, bins=7))
         boxes, scores, labels = self.detect(proposed, likely, logits, codes, size)
         scores = scores * (scores > self.faint)
-        masks = self._masks(maps, boxes, scores)
-        masks = masks_of(masks, labels)
+        masks = self._masks(maps, boxes, scores, labels)
         inside = (masks > 0.5).float().flatten(2)
         scores = scores * (masks.flatten(2) * inside).sum(dim=2) / inside.sum(dim=2).clamp(min=1)
         return _surest_first(boxes, scores, labels, masks)
 
-    def _masks(self, maps: Sequence[Tensor], boxes: Tensor, scores: Tensor) -> Tensor:
-        """The masks (B, K, classes, *M) in boxes (B, K, 2 D); those of no score are not looked at, but 0.
+    def _masks(self, maps: Sequence[Tensor], boxes: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        """The masks (B, K, *M) of `labels` (B, K) in boxes (B, K, 2 D); those of no score are not looked at, but 0.
 
         On a GPU, which would wait for their number, and in an export of fixed size all are looked at.
         """
+        if self.mask_head is None:
+            return boxes.new_ones(*labels.shape, *[1] * (boxes.shape[2] // 2))
         if boxes.is_cuda or (torch.compiler.is_exporting() and self.exports_fixed):
-            return self.mask_head(self.look(maps, boxes, bins=14)).sigmoid()
+            return masks_of(self.mask_head(self.look(maps, boxes, bins=14)).sigmoid(), labels)
         # The surest are first, and one is always looked at. `int` instead of `item` would not export.
         count: int = ((scores[:, 1:] > 0).sum(dim=1).max() + 1).item()  # type: ignore[assignment]
         torch._check(count >= 1)  # for the exporter
         torch._check(count <= boxes.shape[1])
         masks = self.mask_head(self.look(maps, boxes[:, :count], bins=14)).sigmoid()
-        return F.pad(masks, [0, 0] * (masks.ndim - 2) + [0, boxes.shape[1] - count])
+        masks = F.pad(masks, [0, 0] * (masks.ndim - 2) + [0, boxes.shape[1] - count])
+        return masks_of(masks, labels)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """The pyramid's maps, finest first; the image is continued to a multiple of the coarsest stride."""
@@ -175,12 +178,14 @@ def build_mask_rcnn(
     repeats: Sequence[int] = (2, 2, 2, 2),
     channels: int = 64,
     anchor_sizes: Sequence[Sequence[int]] = ((8, 14), (22, 36), (60, 100)),
+    masks: bool = True,
     **options: float,
 ) -> MaskRCNN:
     """A `MaskRCNN` of `out_channels` classes with the usual parts.
 
     filters: of the backbone's levels, at strides 2, 4, …. channels: of the pyramid and the heads. anchor_sizes: sides
-    in pixels of the square anchors of each level but the first. options: those of `MaskRCNN`.
+    in pixels of the square anchors of each level but the first. masks: whether there is a mask head. options: those of
+    `MaskRCNN`.
     """
     if len({len(sizes) for sizes in anchor_sizes}) != 1 or len(anchor_sizes) != len(filters) - 1:
         raise ValueError(f"expected as many anchor sizes for each of {len(filters) - 1} levels, got {anchor_sizes}")
@@ -191,7 +196,7 @@ def build_mask_rcnn(
         anchors=AnchorGenerator([list(sizes) for sizes in anchor_sizes], [ratios] * len(anchor_sizes)),
         region_head=RegionHead(spatial_dims, channels, anchors=len(anchor_sizes[0])),
         box_head=BoxHead(spatial_dims, channels, out_channels),
-        mask_head=MaskHead(spatial_dims, channels, out_channels),
+        mask_head=MaskHead(spatial_dims, channels, out_channels) if masks else None,
         **options,  # type: ignore[arg-type]
     )
 

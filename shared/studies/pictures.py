@@ -54,6 +54,32 @@ def draw_curves(
     return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
 
 
+def draw_lines(
+    path: str | Path,
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    *,
+    xlabel: str,
+    ticks: Sequence[str],
+) -> Path:
+    """Draw a panel a quantity into a PNG: the x, on a logarithmic scale, and y of each network.
+
+    panels: quantity -> networks, of which the x are the same. ticks: what stands at each x.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.6 * max(len(panels), 2), 3.8), layout="constrained")
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (quantity, lines) in zip(row, panels.items()):
+        for colour, (name, (x, y)) in zip(COLOURS, lines.items()):
+            axes.plot(x, y, "o-", markersize=3, color=colour, label=name)
+        axes.set(xlabel=xlabel, ylabel=quantity, xscale="log")
+        axes.set_xticks(x, ticks)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8, frameon=False)
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=110))
+
+
 def draw_front(
     path: str | Path,
     panels: Mapping[str, tuple[Mapping[str, tuple[float, float]], Sequence[str]]],

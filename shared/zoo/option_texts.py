@@ -40,7 +40,8 @@ PAIR = {
     "refine_learning_rate": "of these steps, in voxels",
     "refine_anchor": "how strongly refinement is held near the network's field",
     "refine_overlap": "the weight in refinement of the overlap of labels, as the network sees or is given them",
-    "similarity": "what refinement and training compare images by: `ncc`, `mse`, or `mi` for unlike contrasts",
+    "similarity": "what refinement and training compare images by: `ncc`, `mse`, or, for unlike contrasts, `mind`"
+    " (self-similarity) or `mi` (mutual information)",
     "ncc_window": "the width, in voxels, of the windows of `ncc`",
     "smoothness": "the weight of a smooth field in refinement and training",
     "ignore_zeros": "whether what is 0 in one of the images, as a padded margin is, counts as 0 in both",

@@ -1,6 +1,7 @@
 """Every bundle gives in onnxruntime what it gives in torch, file by file."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from monai.bundle import ckpt_export, load
@@ -23,7 +25,7 @@ from shared.export.command import main
 from shared.export.sessions import CPU
 from shared.export.support import blockers
 from shared.files import read_table
-from tests.running import ROOT, assert_same_results, refused_here, run_here
+from tests.running import ROOT, assert_same_results, refused_here, run_here, script
 from tests.test_bundles import EXPORTED_BY_US, each_by_us, each_exported
 
 NEEDS_OPENVINO = pytest.mark.skipif(not find_spec("openvino"), reason="openvino is an extra dependency, not installed")
@@ -94,6 +96,21 @@ def test_without_torch_the_files_are_those_of_onnxruntime(
     assert done.returncode == 0, done.stderr
     assert "4 of 4 cases done" in done.stdout
     assert_same_results(expected, tmp_path / "plain")
+
+
+@each_by_us
+def test_tritons_config_has_the_names_and_sizes_of_the_file(bundle: Path, exported: Callable[[Path], Path]) -> None:
+    text = script("triton_config", "docs").config_of(onnx.load(exported(bundle)))
+    session = onnxruntime.InferenceSession(exported(bundle), providers=["CPUExecutionProvider"])
+    expected = []
+    for value in [*session.get_inputs(), *session.get_outputs()]:
+        batch, *sizes = value.shape
+        assert batch == "batch"
+        expected.append((value.name, [-1 if isinstance(size, str) else size for size in sizes] or [1]))
+    entries = re.findall(r'^    name: "(.+)"\n.+\n    dims: \[ (.+) \]$', text, flags=re.MULTILINE)
+    assert [(name, [int(size) for size in sizes.split(", ")]) for name, sizes in entries] == expected
+    page = (ROOT / "docs" / "triton.md").read_text(encoding="utf-8")
+    assert f'name: "{bundle.name}"\nbackend' not in page or f"```\n{text}```" in page
 
 
 def test_a_path_that_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

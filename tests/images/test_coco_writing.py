@@ -1,4 +1,4 @@
-"""The COCO file of a run is one that pycocotools, CVAT's import and this zoo's own training read."""
+"""The COCO file of a run is one that pycocotools, CVAT's import, FiftyOne and this zoo's own training read."""
 
 import json
 from pathlib import Path
@@ -87,3 +87,23 @@ def test_the_library_that_cvat_imports_with_finds_the_same_boxes_and_masks(writt
     assert len(masks) == IDS.max()
     for number, one in enumerate(sorted(masks, key=lambda one: -one.attributes["score"]), start=1):
         np.testing.assert_array_equal(one.image, number == IDS)
+
+
+@pytest.mark.client
+def test_fiftyones_importer_finds_the_same_boxes_and_masks(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIFTYONE_DISABLE_SERVICES", "1")  # its data base, which an importer does not need
+    coco = pytest.importorskip("fiftyone.utils.coco", reason="needs fiftyone, in an environment of its own")
+    kinds = ["detections", "segmentations"]
+    places = {"data_path": str(written.parent), "labels_path": str(written)}
+    with coco.COCODetectionDatasetImporter(**places, label_types=kinds) as importer:
+        found = {Path(path).relative_to(written.parent).as_posix(): labels for path, _, labels in importer}
+    assert found.keys() == {"boxes.png", "in/masks.png", "none.png"}
+    boxes = [(one.label, one.bounding_box, one.confidence) for one in found["boxes.png"]["detections"].detections]
+    assert boxes == [
+        ("b", pytest.approx([3.5 / 40, 2 / 30, 10 / 40, 6.25 / 30]), 0.9),  # in shares of the image
+        ("a", pytest.approx([20 / 40, 12 / 30, 6 / 40, 16 / 30]), 0.5),
+    ]
+    masks = found["in/masks.png"]["segmentations"].detections
+    assert [one.mask.shape for one in masks] == [(8, 12), (16, 6)]  # of the boxes alone, which the objects fill
+    assert all(one.mask.all() for one in masks)
+    assert not found["none.png"]

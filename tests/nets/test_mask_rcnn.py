@@ -84,10 +84,10 @@ def test_a_proposal_a_quarter_as_likely_scores_half() -> None:
 def test_a_score_is_the_likelihood_of_the_class_times_that_of_the_mask() -> None:
     net, image = tiny(2, classes=1), torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        net.mask_head.get_parameter("8.weight").zero_()
+        net.get_parameter("mask_head.8.weight").zero_()
         found = {}
         for logit in (20.0, 0.847298, -3.0):  # of 1, 0.7 and 0.047
-            net.mask_head.get_parameter("8.bias").fill_(logit)
+            net.get_parameter("mask_head.8.bias").fill_(logit)
             found[logit] = net(image)
     torch.testing.assert_close(found[0.847298].scores, 0.7 * found[20.0].scores, rtol=1e-4, atol=0)
     assert int(found[-3.0].number) == 0  # no pixel is above 1/2

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import InputError
-from shared.files import visible_files
+from shared.files import read_table, visible_files
 from shared.images.boxes import Size
 from shared.images.cases import Case, find_labelled_cases
 from shared.images.coco import CocoFile, CocoImage, coco_files, open_coco
@@ -78,6 +78,11 @@ def count_instances(label: str) -> int:
         file, image = _coco_image(label)
         return file.count(image)
     return len(list(labelme_shapes(Path(label), None)))
+
+
+def read_groups(path: str | Path, column: str = "modality") -> dict[str, str]:
+    """The group of each image, by its name without ending: the columns id and `column` of a CSV; {} without a file."""
+    return {row["id"]: row[column] for row in read_table(path) if {"id", column} <= row.keys()}
 
 
 def _found(root: Path) -> tuple[list[Case], dict[str, str]]:

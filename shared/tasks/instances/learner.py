@@ -47,16 +47,19 @@ class MaskRCNNLearner(nn.Module):
         logits, codes = network.box_head(network.look(maps, sampled.boxes, bins=7))
         found = clip_boxes(decode_boxes(codes.float(), sampled.boxes), size)
 
-        drawn, which = sampled.boxes[:, : self.positives], sampled.matched[:, : self.positives]
-        masks = network.mask_head(network.look(maps, drawn, bins=14)).float()
-        masks = masks_of(masks, truth["classes"].gather(1, which.clamp(min=0)))
         classes = truth["classes"].gather(1, sampled.matched.clamp(min=0)) + 1
-        return {
+        terms = {
             "regions": region_loss(regions.logits, decode_boxes(regions.codes, regions.anchors), matched, boxes),
             "classes": class_loss(logits.float(), classes * (sampled.matched >= 0), sampled.counted),
             "boxes": 2 * box_loss(found, sampled.matched, boxes),
-            "masks": 2 * mask_loss(masks, crop_masks(truth["ids"], drawn, which + 1, size=masks.shape[-1]), which >= 0),
         }
+        if network.mask_head is None:
+            return terms
+        drawn, which = sampled.boxes[:, : self.positives], sampled.matched[:, : self.positives]
+        masks = network.mask_head(network.look(maps, drawn, bins=14)).float()
+        masks = masks_of(masks, truth["classes"].gather(1, which.clamp(min=0)))
+        wanted = crop_masks(truth["ids"], drawn, which + 1, size=masks.shape[-1])
+        return terms | {"masks": 2 * mask_loss(masks, wanted, which >= 0)}
 
 
 def prepare_instances(

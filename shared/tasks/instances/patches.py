@@ -1,7 +1,8 @@
 """Random patches of images of instances, stained and lit at random."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,34 +13,57 @@ from torch import Tensor
 
 from shared.images.cases import Case
 from shared.samples import Sample
-from shared.tasks.instances.cases import count_instances
+from shared.tasks.instances.cases import count_instances, read_groups
+from shared.tasks.instances.widths import typical_width
 
 
-def patches_of(cases: Sequence[Case], *, each: int = 1, instances: int | None = None, most: int = 4) -> list[Case]:
-    """The cases as often as an epoch is to have a patch of them: `each` times, the crowded ones more often.
+def patches_of(
+    cases: Sequence[Case],
+    *,
+    each: int = 1,
+    instances: int | None = None,
+    most: int = 4,
+    groups: str | Path = "",
+    repeated: Mapping[str, int] | None = None,
+) -> list[Case]:
+    """The cases as often as an epoch is to have a patch of them: `each` times, the crowded and the rare more often.
 
     instances: for how many of them a case is repeated, up to `most` times: 90 at 40 a patch are 3; None: not repeated.
+    groups: the file of `read_groups`. repeated: by group, how many times as often its cases are drawn.
     """
-    times = [
-        1 if not instances else min(most, max(1, ceil(count_instances(case["label"]) / instances))) for case in cases
-    ]
-    return [case for case, number in zip(cases, times) for _ in range(each * number)]
+    group_of = read_groups(groups) if repeated else {}
+    patches = []
+    for case in cases:
+        crowd = ceil(count_instances(case["label"]) / instances) if instances else 1
+        rare = (repeated or {}).get(group_of.get(Path(case["case"]).name, ""), 1)
+        patches += [case] * (each * min(most, max(1, crowd)) * rare)
+    return patches
 
 
 class RandCropd(RandomizableTransform, MapTransform):
     """A patch of `size` at a random place, turned and zoomed, of an image and its ids, (C, *S), 2D.
 
-    zoom: range of the factor, drawn evenly in its logarithm. Each axis is stretched by up to `stretch` more. Pixels of
-    the image are interpolated linearly, ids are those of the nearest pixel; beyond the border both are mirrored.
+    zoom: range of the factor, drawn evenly in its logarithm. widths: in pixels of the patch, those that a typical
+    object of the image may have, if not any: the range of the factor is cut to them, or is what comes nearest. Each
+    axis is stretched by up to `stretch` more. Pixels of the image are interpolated linearly, ids are those of the
+    nearest pixel; beyond the border both are mirrored.
     """
 
     def __init__(
-        self, image_key: str, ids_key: str, *, size: Sequence[int], zoom: Sequence[float], stretch: float = 0.1
+        self,
+        image_key: str,
+        ids_key: str,
+        *,
+        size: Sequence[int],
+        zoom: Sequence[float],
+        widths: Sequence[float] | None = None,
+        stretch: float = 0.1,
     ) -> None:
         MapTransform.__init__(self, [image_key, ids_key])
         RandomizableTransform.__init__(self)
         self.size = list(size)
         self.zoom = zoom
+        self.widths = widths
         self.stretch = stretch
 
     def __call__(self, data: Sample) -> Sample:
@@ -47,7 +71,7 @@ class RandCropd(RandomizableTransform, MapTransform):
         image, ids = (out[key] for key in self.keys)
         shape = np.array(image.shape[1:])
         angle = random.uniform(0, 2 * np.pi)
-        zoom = np.exp(random.uniform(*np.log(self.zoom))) * np.exp(random.uniform(-1, 1, 2) * self.stretch)
+        zoom = np.exp(random.uniform(*np.log(self._zooms(ids)))) * np.exp(random.uniform(-1, 1, 2) * self.stretch)
         mirror = np.array([1, random.choice([-1, 1])])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * mirror / zoom
         slack = np.maximum(shape - np.array(self.size) / zoom, 0) / 2
@@ -63,6 +87,11 @@ class RandCropd(RandomizableTransform, MapTransform):
                 value[None].float(), grid, mode=mode, padding_mode="reflection", align_corners=False
             )[0]
         return out
+
+    def _zooms(self, ids: Tensor) -> np.ndarray:
+        """The range of the factor for an image of these ids."""
+        width = typical_width(np.asarray(ids)[0]) if self.widths else None
+        return np.array(self.zoom) if width is None else np.clip(self.zoom, *np.array(self.widths) / width)
 
 
 class RandStaind(RandomizableTransform, MapTransform):

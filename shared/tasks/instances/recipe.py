@@ -13,6 +13,7 @@ READ = component(
 )
 READ_SLIDES = {**READ, "pixel_size": "@pixel_size", "in_bytes": True}  # where nothing is trained
 READ_INSTANCES = component("shared.tasks.instances.transforms.ReadInstancesd", keys="label", image_key="image")
+GROUPS = "$str(@dataset_dir) + '/index.csv'"
 NUMBERED = compose(component("shared.tasks.instances.transforms.InstanceMapd", keys="pred"))
 
 
@@ -61,7 +62,7 @@ class Instances:
             **common.SPLIT_BY,
             fold="@fold",
         )  # fmt: skip
-        places = common.paths("outputs/evaluation", groups="$str(@dataset_dir) + '/index.csv'")
+        places = common.paths("outputs/evaluation", groups=GROUPS)
         report = common.scoring(self._task("Scorer", groups="@groups"))
         return self._over_cases(
             "evaluate", common.SPLIT | common.DRAWING | {"fold": 0}, places, [READ_SLIDES, READ_INSTANCES], cases,
@@ -132,7 +133,7 @@ class Instances:
             "shared.engine.datasets.SeededCacheDataset",
             data=component(
                 "shared.tasks.instances.patches.patches_of", cases="$@split['training']", each="@crops_per_image",
-                instances="@instances_per_crop",
+                instances="@instances_per_crop", groups=GROUPS, repeated="@repeated",
             ),
             transform="@train#preprocessing",
             seed="@seed",

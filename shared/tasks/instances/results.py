@@ -14,11 +14,12 @@ from shared.engine.scores import draw_scores
 from shared.engine.summary import STATISTICS, summarise
 from shared.engine.tables import format_table
 from shared.errors import InputError
-from shared.files import read_json, read_table, write_atomically, write_json
+from shared.files import read_json, write_atomically, write_json
 from shared.images.cases import Case
 from shared.images.coco_writing import AnnotatedImage, file_name_of, write_coco
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
+from shared.tasks.instances.cases import read_groups
 from shared.tasks.instances.files import InstanceRow, coco_annotations, instance_table, write_geojson, write_ids
 from shared.tasks.instances.metrics import (
     THRESHOLDS,
@@ -202,9 +203,7 @@ class InstanceScorer:
     ) -> None:
         self.output_dir = Path(output_dir)
         self.column = group_column
-        self.group_of = {
-            row["id"]: row[group_column] for row in read_table(groups) if {"id", group_column} <= row.keys()
-        }
+        self.group_of = read_groups(groups, group_column)
         self.worst = worst
         self.kept: dict[str, Compared] = {}
         self.pictures = pictures

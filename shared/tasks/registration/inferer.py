@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from shared.engine.inferers import AutocastInferer
 from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
+from shared.tasks.registration.contrasts import contrast_warning
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.optimising import descend, lowest
 
@@ -91,6 +92,7 @@ class RegistrationInferer(Inferer):
 class RegisterPaird(Transform):
     """Give "pred", the displacement (D, *S) of "image", (2, *S), by `inferer` and `network`, and its "network_seconds".
 
+    Where the network compares images by its `similarity` "ncc", also "warning", of unlike contrasts: a line, or "".
     As a transform it runs in the workers of a DataLoader: several pairs are registered side by side.
     """
 
@@ -103,8 +105,12 @@ class RegisterPaird(Transform):
         started = time.perf_counter()
         pair = with_extent(data, dim=0)[None].to(self.device)
         with torch.no_grad():
-            (displacement,) = self.inferer(pair, self.network).cpu()
-        return {**data, "pred": displacement, "network_seconds": round(time.perf_counter() - started, 4)}
+            found = self.inferer(pair, self.network)
+            (displacement,) = found.cpu()
+            seconds = round(time.perf_counter() - started, 4)
+            by_ncc = getattr(self.network, "similarity", None) == "ncc"
+            warning = contrast_warning(pair, found) if by_ncc else ""
+        return {**data, "pred": displacement, "network_seconds": seconds, "warning": warning}
 
 
 def with_extent(data: Mapping[str, Tensor], dim: int) -> Tensor:

@@ -1,5 +1,6 @@
 """What a training step on pairs of images is, and how it is validated."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from shared.spatial.warping import warp
 from shared.tasks.registration.metrics import label_dice, regularity
 from shared.tasks.registration.ncc import ncc_loss
 
-SPAN = 10.0
+SPAN = 10.0  # what the weight of smoothness is divided by for a regularity of 0, and multiplied by for 1
 
 
 class BothWays(nn.Module):
@@ -30,7 +31,7 @@ class BothWays(nn.Module):
     learn: "all"; "guide", which alone is computed, to be learned first; or "velocity", the rest, with the guide as it
     is. What is not learned takes no gradient.
     A network that takes any regularity is given one at random at each step of training; "smoothness" is then the factor
-    of the loss' weight of it: from 1 / `SPAN` for 0 to `SPAN` for 1.
+    of the loss's weight of it, see `smoothness_factor`.
     Raises InputError for another part, or where there is no guide.
     """
 
@@ -65,8 +66,18 @@ class BothWays(nn.Module):
         size = [s // self.stride for s in pair.shape[2:]]
         ways = {way: self.network.displacement(sign * velocity, size) for way, sign in self.signs.items()}
         if self.network.regularity is not None:
-            ways["smoothness"] = velocity.new_tensor(SPAN ** (2 * self.network.regularity - 1))
+            ways["smoothness"] = velocity.new_tensor(smoothness_factor(self.network.regularity))
         return {**found, "velocity": velocity, **ways}
+
+
+def smoothness_factor(regularity: float) -> float:
+    """What a regularity from 0 to 1 multiplies the weight of smoothness by: 1 / `SPAN` to `SPAN`, evenly in its log."""
+    return SPAN ** (2 * regularity - 1)
+
+
+def regularity_for(factor: float) -> float:
+    """The regularity whose `smoothness_factor` is `factor`; outside 0 to 1 no network is trained for it."""
+    return 0.5 + math.log(factor, SPAN) / 2
 
 
 def prepare_pair(

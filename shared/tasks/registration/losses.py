@@ -1,6 +1,6 @@
 """What a registration network is trained for: images that look alike, smooth fields, labels that overlap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
 import torch
@@ -23,8 +23,8 @@ class RegistrationLoss(nn.Module):
     probabilities of C structures; all are brought to the grid of the displacements; without both the last term is left
     out. "inside": (B, 1, *S), if the moving image has not all of the grid, 1 where it has it; the rest counts in no
     term but smoothness.
-    similarity: of two images (B, 1, *S), lower for those that are more alike. Of both ways the mean counts; with one
-    alone, overlap is bought by swelling what is moved.
+    similarity: of two images (B, 1, *S), lower for those that are more alike; of a `Similarity`, features are warped.
+    Of both ways the mean counts; with one alone, overlap is bought by swelling what is moved.
     ignore_zeros: where one of them is 0, as in the margin of a padded crop, both count as 0, so that the edges of crops
     are not drawn to one another. guidance: weight of the guide's Dice and cross-entropy, where it has labels to learn;
     without displacements they are all of the loss.
@@ -35,7 +35,7 @@ class RegistrationLoss(nn.Module):
 
     def __init__(
         self,
-        similarity: Similarity = ncc_loss,
+        similarity: Callable[..., Tensor] = ncc_loss,
         *,
         smoothness: float = 1.0,
         overlap: float = 0.0,
@@ -43,7 +43,7 @@ class RegistrationLoss(nn.Module):
         guidance: float = 1.0,
     ) -> None:
         super().__init__()
-        self.similarity = similarity
+        self.similarity = similarity if isinstance(similarity, Similarity) else Similarity(similarity)
         self.smoothness = smoothness
         self.overlap = overlap
         self.ignore_zeros = ignore_zeros
@@ -63,11 +63,18 @@ class RegistrationLoss(nn.Module):
         return torch.stack(terms).sum()
 
     def _of_one_way(self, displacement: Tensor, batch: Mapping[str, Tensor], moving: int, fixed: int) -> Tensor:
-        images = resize(batch["image"], displacement.shape[2:]).split(1, dim=1)
+        size = displacement.shape[2:]
         inside = None
         if "inside" in batch:  # of what is sampled on the way there, of what it is compared with on the way back
-            inside = visible(resize(batch["inside"], displacement.shape[2:]), displacement if moving == 0 else None)
-        loss = self._unlikeness(images[moving], images[fixed], displacement, inside)
+            seen = resize(self.similarity.seen(batch["inside"]), size)
+            inside = visible(seen, displacement if moving == 0 else None)
+        features = resize(self.similarity.of_pair(batch["image"]), size).chunk(2, dim=1)
+        moved, there = warp(features[moving], displacement), features[fixed]
+        if self.ignore_zeros:
+            images = resize(batch["image"], size).split(1, dim=1)
+            both = _in_both(images[moving], images[fixed], displacement)
+            moved, there = moved * both, there * both
+        loss = self.similarity.compare(moved, there, **({} if inside is None else {"inside": inside}))
         for key, dice_loss in (("label", soft_dice_loss), ("maps", dice_loss_of_maps)):
             if self.overlap and key in batch:
                 pair = batch[key].chunk(2, dim=1)
@@ -91,14 +98,6 @@ class RegistrationLoss(nn.Module):
         total = (probabilities.square() + shares.square()).sum((0, *inside))
         dice = (overlap / total.clamp(min=1e-6))[1:].mean()
         return F.cross_entropy(logits, shares) + 1 - dice
-
-    def _unlikeness(self, moving: Tensor, fixed: Tensor, displacement: Tensor, inside: Tensor | None) -> Tensor:
-        masked = {} if inside is None else {"inside": inside}
-        if not self.ignore_zeros:
-            return self.similarity(warp(moving, displacement), fixed, **masked)
-        moved, there = warp(torch.cat([moving, (moving != 0).to(moving.dtype)], dim=1), displacement).chunk(2, dim=1)
-        both = (there.detach() > 0.5) & (fixed != 0)
-        return self.similarity(moved * both, fixed * both, **masked)
 
 
 def soft_dice_loss(
@@ -137,3 +136,9 @@ def dice_loss_of_maps(moving: Tensor, fixed: Tensor, displacement: Tensor, insid
     dice = 2 * (moved * fixed).sum(space) / (moved.sum(space) + fixed.sum(space)).clamp(min=1e-6)
     in_both = (moving.sum(space) * fixed.sum(space) > 0).float()
     return ((1 - dice) * in_both).sum() / in_both.sum().clamp(min=1)
+
+
+def _in_both(moving: Tensor, fixed: Tensor, displacement: Tensor) -> Tensor:
+    """Where neither image (B, 1, *S) is 0, the first of them moved."""
+    moved = warp((moving != 0).to(moving.dtype), displacement)
+    return (moved.detach() > 0.5) & (fixed != 0)

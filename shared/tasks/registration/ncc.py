@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from shared.layers.smoothing import box_sum
+from shared.layers.smoothing import box_sum, moments
 
 LEAST_INSIDE = 0.5  # of a window's voxels: as many as where its centre lies on a straight border
 
@@ -21,11 +21,8 @@ class _SquaredCorrelation(torch.autograd.Function):
     def forward(
         ctx: Any, a: Tensor, b: Tensor, count: Tensor, weight: Tensor | None, window: int, epsilon: float
     ) -> Tensor:
-        means = box_sum(torch.cat([a, b, a * b, a * a, b * b], dim=1), window) / count  # all at once: fewer operations
-        mean_a, mean_b, mean_ab, mean_aa, mean_bb = means.chunk(5, dim=1)
-        covariance = mean_ab - mean_a * mean_b
-        variance_a = (mean_aa - mean_a * mean_a).clamp_(min=0) + epsilon
-        variance_b = (mean_bb - mean_b * mean_b).clamp_(min=0) + epsilon
+        mean_a, mean_b, covariance, variance_a, variance_b = moments(a, b, window, count=count)
+        variance_a, variance_b = variance_a + epsilon, variance_b + epsilon
         ctx.save_for_backward(a, b, mean_a, mean_b, covariance, variance_a, variance_b, count, weight)
         ctx.window = window
         squared = covariance * covariance / (variance_a * variance_b)

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.engine import recipe as common
 from shared.engine.recipe import Config, Part, component, function
+from shared.tasks.registration.atlas_recipe import segmenting_by_atlases
 from shared.tasks.registration.recipe import (
     FOUND_PAIRS,
     MEMORY,
@@ -42,7 +43,12 @@ class Optimisation:
     training: Registration
 
     def configs(self) -> dict[str, Config]:
-        return {"inference": self._inference(), "evaluate": self._evaluate(), **self.training.training_configs()}
+        inference = self._inference()
+        by_atlases = segmenting_by_atlases(inference, self.label_suffix, self.class_names)
+        return {
+            "inference": inference, "evaluate": self._evaluate(), "atlases": by_atlases,
+            **self.training.training_configs(),
+        }  # fmt: skip
 
     def _inference(self) -> Config:
         forms = {

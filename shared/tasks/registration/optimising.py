@@ -14,8 +14,7 @@ from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.flows import flow
 from shared.spatial.warping import integrate, resize, resize_displacement, voxel_coordinates, warp
 from shared.tasks.registration.fields import diffusion, folding
-from shared.tasks.registration.ncc import ncc_loss
-from shared.tasks.registration.similarity import visible
+from shared.tasks.registration.similarity import Similarity, similarity_named, visible
 
 
 def preset(name: str, presets: Mapping[str, nn.Module]) -> nn.Module:
@@ -28,7 +27,7 @@ def preset(name: str, presets: Mapping[str, nn.Module]) -> nn.Module:
 class Level(NamedTuple):
     """How a velocity is refined: images shrunk by `image_stride`, a vector in `velocity_stride` voxels.
 
-    window: of the NCC, in voxels of the shrunk images. Adam takes `steps` steps at most, of `learning_rate` voxels of
+    window: of NCC, in voxels of the shrunk images. Adam takes `steps` steps at most, of `learning_rate` voxels of
     the velocity's grid.
     """
 
@@ -45,6 +44,7 @@ class CoarseToFine(nn.Module):
     A third channel of a pair is 1 where the moving image is, and 0 elsewhere, where nothing counts but smoothness.
     The flow is NODEO's, of a velocity that depends on the place alone; it is solved by scaling and squaring.
     levels: for "2" and "3" dimensions, rows of what a `Level` has, in its order or by name.
+    similarity: what images are compared by; see `similarity_named`.
     smoothness, folds, magnitude: weights of the velocity's diffusion, of what det J lacks to 0, and of its square.
     patience: a level ends after so many steps without a better loss by `tolerance`.
     start: a network trained on many pairs, with whose velocity the first level begins; it spares the coarse levels.
@@ -55,6 +55,7 @@ class CoarseToFine(nn.Module):
         self,
         levels: Mapping[str, Sequence[Sequence[float] | Mapping[str, float]]],
         *,
+        similarity: str = "ncc",
         smoothness: float = 0.4,
         folds: float = 0.0,
         magnitude: float = 0.0,
@@ -66,6 +67,7 @@ class CoarseToFine(nn.Module):
         super().__init__()
         self.start = start
         self.levels = {dims: [_as_level(row) for row in rows] for dims, rows in levels.items()}
+        self.similarity = similarity
         self.smoothness = smoothness
         self.folds = folds
         self.magnitude = magnitude
@@ -83,15 +85,17 @@ class CoarseToFine(nn.Module):
         velocity = pair.new_zeros(len(pair), len(size), *[2] * len(size))
         if self.start is not None:
             velocity = self.start.velocity(pair[:, :2])
+        features = features_of(pair, similarity_named(self.similarity))  # at full resolution, where they show the most
         for level in self.levels[str(len(size))]:
-            images = resize(pair, [max(2, s // level.image_stride) for s in size])
+            images = resize(features, [max(2, s // level.image_stride) for s in size])
             start = resize_displacement(velocity, [max(2, s // level.velocity_stride) for s in size]).detach()
-            if images.shape[1] > 2:  # what a network makes of a part may be worse than nothing
-                start = lowest(partial(self._loss, images=images, window=level.window), start, torch.zeros_like(start))
+            unlikeness = unlikeness_of(images, similarity_named(self.similarity, window=level.window))
+            loss = partial(self._loss, unlikeness=unlikeness, size=images.shape[2:])
+            if images.shape[1] % 2:  # what a network makes of a part may be worse than nothing
+                start = lowest(loss, start, torch.zeros_like(start))
             velocity = start.requires_grad_()
-            loss = partial(self._loss, velocity, images, level.window)
             descend(
-                loss, [velocity], steps=level.steps, learning_rate=level.learning_rate,
+                partial(loss, velocity), [velocity], steps=level.steps, learning_rate=level.learning_rate,
                 patience=self.patience, tolerance=self.tolerance,
             )  # fmt: skip
         return self._displacement(velocity.detach(), size)
@@ -99,18 +103,28 @@ class CoarseToFine(nn.Module):
     def _displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         return resize_displacement(integrate(velocity, steps=self.squarings), size)
 
-    def _loss(self, velocity: Tensor, images: Tensor, window: int) -> Tensor:
-        displacement = self._displacement(velocity, images.shape[2:])
-        loss = _unlikeness(images, displacement, window)
+    def _loss(self, velocity: Tensor, unlikeness: Callable[[Tensor], Tensor], size: Sequence[int]) -> Tensor:
+        displacement = self._displacement(velocity, size)
+        loss = unlikeness(displacement)
         loss = loss + self.smoothness * diffusion(velocity) + self.magnitude * velocity.square().mean()
         return loss + self.folds * folding(displacement) if self.folds else loss
 
 
-def _unlikeness(images: Tensor, displacement: Tensor, window: int) -> Tensor:
-    """`ncc_loss` of a pair (B, 2, *S), or (B, 3, *S) with the voxels that count, whose moving image is displaced."""
-    moving, fixed, *inside = images.split(1, dim=1)
-    seen = visible(inside[0], displacement) if inside else None
-    return ncc_loss(warp(moving, displacement), fixed, window=window, inside=seen)
+def features_of(pair: Tensor, similarity: Similarity) -> Tensor:
+    """What is compared of a pair (B, 2, *S), (B, 2 C, *S), and of a third channel what the moving features show."""
+    return torch.cat([similarity.of_pair(pair[:, :2]), similarity.seen(pair[:, 2:])], dim=1)
+
+
+def unlikeness_of(features: Tensor, similarity: Similarity) -> Callable[[Tensor], Tensor]:
+    """How unlike a pair is, by `features_of` it, under a displacement (B, D, *S) of its moving image."""
+    channels, extents = divmod(features.shape[1], 2)
+    moving, fixed, inside = features.split([channels, channels, extents], dim=1)
+
+    def unlikeness(displacement: Tensor) -> Tensor:
+        masked = {"inside": visible(inside, displacement)} if extents else {}
+        return similarity.compare(warp(moving, displacement), fixed, **masked)
+
+    return unlikeness
 
 
 def _as_level(row: Any) -> Level:
@@ -123,8 +137,9 @@ class Nodeo(nn.Module):
     A third channel of a pair is as of `CoarseToFine`.
     The defaults are those of the paper and its code: one Euler step, weights λ₁ `folds`, λ₂ `magnitude` and λ₃
     `gradient`, an averaging window of 15 voxels, NCC in windows of 21, 300 steps of Adam.
-    solver, steps_of_flow, adjoint: see `flow`. smoothing: "average", "gaussian" or "none". field_stride: the flow is
-    that of a grid coarser by this, and brought to the images' resolution. network: more arguments of NodeoVelocity.
+    similarity: see `similarity_named`. solver, steps_of_flow, adjoint: see `flow`. smoothing: "average", "gaussian" or
+    "none". field_stride: the flow is that of a grid coarser by this, and brought to the images' resolution. network:
+    more arguments of NodeoVelocity.
     Source: Wu et al., NODEO, CVPR 2022, sec. 3 and 4.1, and its reference code.
     """
 
@@ -134,6 +149,7 @@ class Nodeo(nn.Module):
         folds: float = 2.5,
         magnitude: float = 5e-5,
         gradient: float = 0.05,
+        similarity: str = "ncc",
         window: int = 21,
         smoothing: str = "average",
         smoothing_width: int = 15,
@@ -149,6 +165,7 @@ class Nodeo(nn.Module):
     ) -> None:
         super().__init__()
         self.weights = {"folds": folds, "magnitude": magnitude, "gradient": gradient}
+        self.similarity = similarity
         self.window = window
         self.smoothing = Smoothing(smoothing, smoothing_width, smoothing_passes)
         self.solving: dict[str, Any] = {"solver": solver, "steps": steps_of_flow, "adjoint": adjoint}
@@ -170,17 +187,19 @@ class Nodeo(nn.Module):
         start = torch.stack(voxel_coordinates(pair.new_zeros(1, len(size), *coarse)), dim=1)
         start = start.expand(1, len(size), *coarse).contiguous()
 
+        similarity = similarity_named(self.similarity, window=self.window)
+        unlikeness = unlikeness_of(features_of(pair, similarity), similarity)
+
         def displacement() -> Tensor:
             return resize_displacement(flow(network, start, **self.solving) - start, size)
 
         def loss() -> Tensor:
             field = displacement()
-            similarity = _unlikeness(pair, field, self.window)
             folds = folding(field, margin=0.5, power=2)
             gradient = diffusion(field) * len(size)
             magnitude = field.square().sum(dim=1).mean()
             terms = {"folds": folds, "magnitude": magnitude, "gradient": gradient}
-            return similarity + sum(self.weights[name] * term for name, term in terms.items())
+            return unlikeness(field) + sum(self.weights[name] * term for name, term in terms.items())
 
         descend(loss, network.parameters(), steps=self.steps, learning_rate=self.learning_rate, amsgrad=True)
         with torch.no_grad():

@@ -7,6 +7,7 @@ from typing import Any
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
+from shared.tasks.registration.atlas_recipe import segmenting_by_atlases
 from shared.tasks.registration.cases import IMAGES, MORE
 
 PAIR = dict.fromkeys((*IMAGES, *MORE))  # options of a single pair
@@ -105,7 +106,11 @@ class Registration:
     called: str = "network"
 
     def configs(self) -> dict[str, Config]:
-        return {"inference": self._inference(), "evaluate": self._evaluate(), **self.training_configs()}
+        inference = self._inference()
+        by_atlases = segmenting_by_atlases(inference, self.label_suffix, self.class_names)
+        return {
+            "inference": inference, "evaluate": self._evaluate(), "atlases": by_atlases, **self.training_configs()
+        }  # fmt: skip
 
     def training_configs(self) -> dict[str, Config]:
         return {"train": self._train(), "multi_gpu_train": learning.on_several_gpus("@both_ways", shuffle=False)}

@@ -48,6 +48,7 @@ class Registered:
     field: sitk.Image
     moving_label: ImageFile | None = None
     fixed_label: ImageFile | None = None
+    warning: str = ""  # a line about what may be wrong with it
 
     def __reduce__(self) -> tuple:
         """Pickled without what can be computed again."""
@@ -127,12 +128,14 @@ class Registered:
     def figures(self) -> Figures:
         """The figures of the pair, in the patient, by name.
 
-        displacement_mm (mean length), folds_percent, sd_log_jacobian, and dice_before and dice_after if labelled.
+        displacement_mm (mean length), folds_percent, sd_log_jacobian, dice_before and dice_after if labelled, and
+        "message", the warning, if there is one.
         """
         length = np.linalg.norm(sitk.GetArrayFromImage(self.motion), axis=-1).mean()
         figures = {"displacement_mm": float(length), **regularity(torch.as_tensor(self.determinant))}
         figures |= {f"dice_{when}": float(np.mean(list(dice.values()))) for when, dice in self.overlaps.items()}
-        return {name: round(value, DIGITS) for name, value in figures.items()}
+        rounded: Figures = {name: round(value, DIGITS) for name, value in figures.items()}
+        return rounded | ({"message": self.warning} if self.warning else {})
 
     @cached_property
     def inverse(self) -> sitk.Image:

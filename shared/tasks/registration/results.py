@@ -29,13 +29,16 @@ Summary = Mapping[str, Mapping[str, float | None]]  # statistics, by metric
 def registered(result: Mapping[str, Any], displacement: Tensor) -> Registered:
     """The pair of a result, with the field of a network's displacement after the affine stage.
 
-    result: what `ReadPaird` gives, and "files". displacement: (D, *S), in voxels of the grid that the network saw.
+    result: what `ReadPaird` gives, "files", and perhaps "warning". displacement: (D, *S), in voxels of the grid that
+    the network saw.
     """
     files = result["files"]
     grid = grid_of(displacement.shape[1:], np.asarray(result["grid"]))
     field = displacement_to_itk(displacement.detach().cpu().numpy(), grid)
     initial = transform_of(np.asarray(result["initial"]))
-    return Registered(result["case"], field=after_affine(field, initial, to_itk(files["fixed"])), **files)
+    warning = f"{files['moving'].path} and {files['fixed'].path}: {text}" if (text := result.get("warning")) else ""
+    moved = after_affine(field, initial, to_itk(files["fixed"]))
+    return replace(Registered(result["case"], field=moved, **files), warning=warning)
 
 
 class RegistrationWriter:
@@ -64,7 +67,8 @@ class RegistrationWriter:
         if not all(path.is_file() for path in paths):
             return None
         try:
-            return Registered(case["case"], field=read_field(paths[0]), **opened_files(case)).figures()
+            files: dict[str, Any] = opened_files(case)
+            return Registered(case["case"], field=read_field(paths[0]), **files).figures()
         except InputError:  # spoilt by someone else: made anew
             return None
 

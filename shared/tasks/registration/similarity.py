@@ -1,18 +1,19 @@
 """How unlike two images are, and which of their voxels can be compared."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from monai.losses import GlobalMutualInformationLoss
 from torch import Tensor
 
 from shared.errors import InputError
 from shared.spatial.warping import warp
+from shared.tasks.registration.mind import descriptor_loss, self_similarity, with_all_they_see
+from shared.tasks.registration.mutual_information import mutual_information_loss
 from shared.tasks.registration.ncc import ncc_loss
 
-Similarity = Callable[..., Tensor]  # of two images (B, 1, *S), and perhaps `inside`, as `ncc_loss` has it
 WHOLLY = 0.999  # a share that is 1 but for rounding
 
 
@@ -37,28 +38,52 @@ def no_loss(a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
     return 0 * a.sum()
 
 
-class MutualInformationLoss(GlobalMutualInformationLoss):
-    """MONAI's, of the voxels alone that are `inside`, (B, 1, *S)."""
+def _as_it_is(image: Tensor) -> Tensor:
+    return image
 
-    def forward(self, a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        if inside is None:
-            return super().forward(a, b)
-        pairs = [(x[m > 0], y[m > 0]) for x, y, m in zip(a, b, inside)]
-        losses = [super(MutualInformationLoss, self).forward(x[None, None], y[None, None]) for x, y in pairs if len(x)]
-        return torch.stack(losses).mean() if losses else 0 * a.sum()
+
+@dataclass(frozen=True)
+class Similarity:
+    """How unlike two images (B, 1, *S) are: `loss` of `features` of each, (B, C, *S), lower for images more alike.
+
+    What is moved are the features, which are computed once. seen: of what an image has, (B, 1, *S), what its features
+    show. weight: of the loss.
+    """
+
+    loss: Callable[..., Tensor]  # of features, and perhaps `inside`, as `ncc_loss` has it
+    features: Callable[[Tensor], Tensor] = _as_it_is
+    seen: Callable[[Tensor], Tensor] = _as_it_is
+    weight: float = 1.0
+
+    def __call__(self, a: Tensor, b: Tensor, *, inside: Tensor | None = None) -> Tensor:
+        masked = {} if inside is None else {"inside": self.seen(inside)}
+        return self.compare(self.features(a), self.features(b), **masked)
+
+    def compare(self, a: Tensor, b: Tensor, **masked: Tensor) -> Tensor:
+        """The loss of two images' features."""
+        return self.weight * self.loss(a, b, **masked)
+
+    def of_pair(self, pair: Tensor) -> Tensor:
+        """The features (B, 2 C, *S) of the images of a pair (B, 2, *S)."""
+        return torch.cat([self.features(image) for image in pair.split(1, dim=1)], dim=1)
 
 
 def similarity_named(name: str, *, window: int = 9) -> Similarity:
-    """The loss "ncc" (in windows of `window` voxels), "mse", or, for unlike contrasts, "mi", mutual information; "none"
-    for what is learned from labels alone.
+    """ "ncc" (in windows of `window` voxels), "mse", or for unlike contrasts "mind", self-similarity, or "mi"; "none" for
+    what is learned from labels alone.
 
-    Raises InputError for another name.
+    "mind" and "mi" have a weight by which they go together with a smoothness that suits NCC. Raises InputError for
+    another name.
     """
-    similarities: dict[str, Similarity] = {"ncc": partial(ncc_loss, window=window), "mse": mse_loss}
-    if name == "none":
-        return no_loss
-    if name == "mi":
-        return MutualInformationLoss(kernel_type="gaussian", num_bins=23)
+    similarities = {
+        "ncc": Similarity(partial(ncc_loss, window=window)),
+        "mse": Similarity(mse_loss),
+        "mind": Similarity(descriptor_loss, self_similarity, with_all_they_see, weight=3.0),
+        "mi": Similarity(mutual_information_loss, weight=0.2),
+        "none": Similarity(no_loss),
+    }
     if name not in similarities:
-        raise InputError("--similarity", expected="one of ncc, mse, mi", got=repr(name), fix="choose one of these")
+        raise InputError(
+            "--similarity", expected=f"one of {', '.join(similarities)}", got=repr(name), fix="choose one of these"
+        )
     return similarities[name]

@@ -17,20 +17,20 @@ from shared.tasks.registration.cases import PAIRS_FILE, find_pairs
 LABEL_NAME = re.compile(r"(^|[_\-.])(labels?|seg(mentation)?|mask)\d*$", re.IGNORECASE)
 
 
-def find_subjects(dataset_dir: str | Path, label_suffix: str = "") -> list[Case]:
+def find_subjects(dataset_dir: str | Path, label_suffix: str = "", output_dir: str | Path | None = None) -> list[Case]:
     """The images below `dataset_dir`, each {"case": name, "image": path} and, if labelled, "label".
 
     Pictures beside scans, as previews are, are none of them.
     Labels are in labelsTr/ beside imagesTr/, in labels/ beside images/, or beside their image: named like it, or with
     it alone in a folder, and with an ending such as _seg, _seg24, _label or _mask. label_suffix: chooses one of
-    several. An image alone in its folder is named after the folder. Raises InputError for several labels of an image,
-    labels for some images only, or no image at all.
+    several. An image alone in its folder is named after the folder. output_dir: of results, which are passed over.
+    Raises InputError for several labels of an image, labels for some images only, or no image at all.
     """
     root = Path(dataset_dir)
     if labelled_folders(root):
         cases = find_labelled_cases(root)
         return _checked(root, [{**case, "case": _name(root, root / case["case"])} for case in cases])
-    found = _of_one_kind([Path(case["image"]) for case in find_cases(root)])
+    found = _of_one_kind([Path(case["image"]) for case in find_cases(root, output_dir)])
     labels = [path for path in found if LABEL_NAME.search(without_ending(path).name)]
     images = [path for path in found if path not in set(labels)]
     beside: dict[Path, list[Path]] = {}

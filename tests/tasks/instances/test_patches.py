@@ -1,5 +1,6 @@
 from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +52,29 @@ def test_patches_are_drawn_from_everywhere_and_the_same_again_from_the_same_stat
     assert (middles.amax(dim=0) > torch.tensor([260, 160])).all()
 
 
+@pytest.mark.parametrize(
+    ("radius", "narrowest", "widest"),
+    [
+        (6, 14, 40),  # 10.6 pixels wide, the root of the area; zoomed by 1 to 4 they would be 10.6 to 42.5
+        (9, 16, 40),
+        (1.5, 11, 11),  # 2.7 wide: 4 times that comes nearest to 14
+        (30, 40, 40),  # 53 wide: made smaller, to 40
+    ],
+)
+def test_a_typical_object_is_as_wide_in_the_patches_as_it_may_be(radius: float, narrowest: int, widest: int) -> None:
+    rows, columns = np.indices((280, 280))
+    near = (rows % 70 - 35) ** 2 + (columns % 70 - 35) ** 2 <= radius**2
+    ids = np.where(near, 1 + 4 * (rows // 70) + columns // 70, 0)
+    data: dict[Hashable, torch.Tensor] = {"image": scene((280, 280))["image"], "ids": torch.as_tensor(ids)[None]}
+    crop = RandCropd("image", "ids", size=[16, 16], zoom=[1.0, 4.0], widths=[14, 40], stretch=0.0)
+    crop.set_random_state(0)
+    steps = [torch.diff(crop(data)["image"][:2, 7:9, 8], dim=1).norm() for _ in range(60)]  # 1 / zoom, see above
+    widths = np.sqrt(near[:70, :70].sum()) / np.array(steps)
+    # The width is that of every other pixel; of 60 draws one is within a tenth of either end.
+    assert widths.min() == pytest.approx(narrowest, rel=0.15)
+    assert widths.max() == pytest.approx(widest, rel=0.15)
+
+
 def test_half_of_the_patches_are_mirrored() -> None:
     data = scene((100, 100))
     crop = RandCropd("image", "ids", size=[32, 32], zoom=[1.0, 1.0])
@@ -93,8 +117,20 @@ def test_crowded_images_have_more_patches_and_the_most_crowded_no_more_than_they
         ids = np.repeat(np.arange(count + 1, dtype=np.uint16), 3)  # 0 … count: the background is no instance
         Image.fromarray(np.tile(ids, (4, 1))).save(path)
         cases.append({"case": str(count), "label": str(path)})
-    for options, times in (({}, [1, 1, 1, 1]), ({"each": 2}, [2, 2, 2, 2]), ({"instances": 40}, [1, 1, 2, 4]),
-                           ({"instances": 40, "each": 2, "most": 6}, [2, 2, 4, 12])):  # fmt: skip
+    wanted: list[tuple[dict[str, Any], list[int]]] = [
+        ({}, [1, 1, 1, 1]), ({"each": 2}, [2, 2, 2, 2]), ({"instances": 40}, [1, 1, 2, 4]),
+        ({"instances": 40, "each": 2, "most": 6}, [2, 2, 4, 12]),
+    ]  # fmt: skip
+    for options, times in wanted:
         names = [case["case"] for case in patches_of(cases, **options)]
         assert [names.count(case["case"]) for case in cases] == times
         assert list(dict.fromkeys(names)) == ["0", "40", "41", "250"]
+
+
+def test_images_of_a_rare_group_have_more_patches(tmp_path: Path) -> None:
+    table = tmp_path / "index.csv"
+    table.write_text("id,modality\na,rare\nb,common\n")
+    cases = [{"case": name, "label": ""} for name in ("images/a", "images/b", "images/c")]  # c is of no group
+    names = [case["case"][-1] for case in patches_of(cases, each=2, groups=table, repeated={"rare": 3})]
+    assert names == [*"aaaaaa", *"bb", *"cc"]
+    assert len(patches_of(cases, groups=tmp_path / "none.csv", repeated={"rare": 3})) == 3  # data of a user

@@ -31,6 +31,26 @@ def test_small_pictures_are_enlarged_and_large_ones_thinned(size: tuple[int, int
     assert outlined(np.random.default_rng(0).random((3, *size)), ids, within=(120, 200)).shape == (*expected, 3)
 
 
+@pytest.mark.parametrize(("side", "expected"), [(12, 2), (21, 3), (120, 4)])
+def test_an_outline_is_wider_where_instances_are(side: int, expected: int) -> None:
+    ids = np.zeros((300, 300), dtype=np.int32)
+    ids[100 : 100 + side, 100 : 100 + side] = 1
+    picture = outlined(np.zeros((1, 300, 300)), ids, within=(300, 300))
+    assert picture[100 + side // 2, 100 : 100 + side // 2].any(axis=1).tolist() == [
+        column < expected for column in range(side // 2)
+    ]
+
+
+def test_a_sheet_shows_of_a_large_picture_the_part_that_is_wrong_in_its_own_pixels(tmp_path: Path) -> None:
+    reference = np.zeros((1000, 1200), dtype=np.int32)
+    reference[20:60, 20:60], reference[700:740, 900:940] = 1, 2
+    found = np.where(reference == 1, 1, 0)  # one is missed, whose colour is in the lower half of the sheet alone
+    with Image.open(draw_sheet(tmp_path / "sheet.png", [("a", np.zeros((1, 1000, 1200)), found, reference)])) as sheet:
+        halves = np.array_split(np.asarray(sheet).astype(int), 2)
+    coloured = [(half.max(axis=2) - half.min(axis=2) > 50).sum() for half in halves]
+    assert coloured == [0, 40**2 - 32**2]  # the border, 4 wide, of an instance of 40 pixels
+
+
 def test_rgba_colours_stay_and_the_picture_and_sheet_are_written(tmp_path: Path) -> None:
     image = np.zeros((4, 40, 60))
     image[0] = 200

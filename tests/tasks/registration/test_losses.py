@@ -116,15 +116,17 @@ def test_mse_is_the_mean_of_the_squared_differences() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 36), (20, 18, 16)])
-def test_mutual_information_finds_unlike_contrasts_aligned_where_mse_does_not(size: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("name", ["mi", "mind"])
+def test_some_similarities_find_unlike_contrasts_aligned_where_mse_does_not(name: str, size: tuple[int, ...]) -> None:
     image = smooth(size)
     inverted, shifted = 1 - image, 1 - image.roll(3, dims=2)
-    mi, mse = similarity_named("mi"), similarity_named("mse")
-    assert float(mi(inverted, image)) < float(mi(shifted, image)) - 0.1  # nats, of 1 or so for equal ones
+    unlike, mse = similarity_named(name), similarity_named("mse")
+    least = {"mi": 0.02, "mind": 0.06}[name]  # 0.1 nats, of 1 or so for equal ones; squared differences; as weighted
+    assert float(unlike(inverted, image)) < float(unlike(shifted, image)) - least
     assert float(mse(inverted, image)) > float(mse(shifted, image))
 
 
-@pytest.mark.parametrize("name", ["ncc", "mse", "mi"])
+@pytest.mark.parametrize("name", ["ncc", "mse", "mi", "mind"])
 def test_no_similarity_sees_what_is_not_inside(name: str) -> None:
     a, b, other = torch.rand(3, 1, 1, 12, 14).unbind()
     inside = torch.zeros_like(a)
@@ -158,7 +160,7 @@ def test_of_a_pair_nothing_counts_outside_the_moving_image(way: str) -> None:
 
 
 def test_an_unknown_similarity_is_refused() -> None:
-    words = r"\A--similarity: expected one of ncc, mse, mi, got 'ssd'; choose one of these\Z"
+    words = r"\A--similarity: expected one of ncc, mse, mind, mi, got 'ssd'; choose one of these\Z"
     with pytest.raises(InputError, match=words):
         similarity_named("ssd")
 
@@ -325,3 +327,12 @@ def test_what_a_pair_says_of_its_smoothness_multiplies_the_weight() -> None:
     assert float(loss(registered, batch)) == pytest.approx(0.5 * float(diffusion(velocity)))
     tripled = registered | {"smoothness": torch.tensor(3.0)}
     assert float(loss(tripled, batch)) == pytest.approx(1.5 * float(diffusion(velocity)))
+
+
+def test_the_smoothness_that_a_pair_comes_with_multiplies_the_weight() -> None:
+    velocity = torch.rand(1, 2, 6, 6)
+    registered, batch = {"velocity": velocity, "there": velocity}, {"image": torch.rand(1, 2, 6, 6)}
+    loss = RegistrationLoss(smoothness=0.5)
+    tripled = registered | {"smoothness": torch.tensor(3.0)}
+    added = float(loss(tripled, batch)) - float(loss(registered, batch))
+    assert added == pytest.approx((3 - 1) * 0.5 * float(diffusion(velocity)), rel=1e-4)

@@ -34,6 +34,20 @@ def test_a_shift_is_found(size: tuple[int, ...]) -> None:
     assert float(displacement[core][1:].abs().mean()) < 0.3
 
 
+@pytest.mark.parametrize("size", [(40, 36), (24, 20, 22)])
+def test_a_shift_is_found_between_unlike_contrasts_by_what_suits_them(size: tuple[int, ...]) -> None:
+    """What is darkest and what is brightest in the moving image are equally bright in the fixed one."""
+    moving, fixed = shifted_pair(size).split(1, dim=1)
+    pair = torch.cat([moving, (2 * fixed - 1).abs()], dim=1)
+    core = (0, slice(None), *[slice(6, -6)] * len(size))
+    missed = {}
+    for similarity in ("mind", "mi", "ncc"):
+        with torch.no_grad():
+            found = CoarseToFine(BOTH, similarity=similarity)(pair)[core]
+        missed[similarity] = max(abs(float(found[0].mean()) + 2), float(found[1:].abs().mean()))
+    assert max(missed["mind"], missed["mi"]) < 0.5 < missed["ncc"] - 0.3  # voxels
+
+
 def test_pairs_of_a_batch_do_not_see_one_another() -> None:
     """The loss is a mean over the batch: what a pair's neighbour is like leaves its gradient as it is."""
     pair, one, other = (shifted_pair((32, 30), seed) for seed in (0, 1, 2))

@@ -3,7 +3,7 @@ import torch
 from skimage.color import hed2rgb, rgb2hed, rgb_from_hed
 
 from shared.images.accepting import LUMINANCE
-from shared.tasks.detection.colours import RandSaturationd, RandStainJitterd, RandWhiteBalanced, stained
+from shared.images.colours import RandSaturationd, RandStainJitterd, RandWhiteBalanced, stained
 
 COLOURS = torch.as_tensor(rgb_from_hed, dtype=torch.float32)
 
@@ -65,3 +65,17 @@ def test_with_probability_zero_nothing_changes_and_one_state_gives_one_image() -
         first, again = (jitter({"image": image})["image"] for jitter in jitters)
         assert torch.equal(first, again)
         assert not torch.equal(first, image)
+
+
+def test_stains_are_parted_in_the_same_way_whatever_the_value_of_black() -> None:
+    image = torch.rand(3, 6, 5).clamp(min=0.01)
+    from_zero, from_below = (RandStainJitterd("image", prob=1.0, black=black) for black in (0, -1))
+    for jitter in (from_zero, from_below):
+        jitter.set_random_state(3)
+    expected = 2 * from_zero({"image": image})["image"] - 1
+    torch.testing.assert_close(from_below({"image": 2 * image - 1})["image"], expected, rtol=0, atol=1e-5)
+
+
+def test_a_gray_image_has_no_stains_to_change() -> None:
+    gray = torch.rand(1, 6, 5).expand(3, -1, -1)
+    assert torch.equal(RandStainJitterd("image", prob=1.0)({"image": gray})["image"], gray)

@@ -10,20 +10,23 @@ from shared.samples import Sample
 
 
 class RandStainJitterd(RandomizableTransform, MapTransform):
-    """Scale and shift how much of each stain is in an RGB image (3, *S) from 0 to 1.
+    """Scale and shift how much of each stain is in an RGB image (3, *S) from `black` to 1, the white of no stain.
 
     Haematoxylin, eosin and a third are parted in optical density; each is multiplied by 1 ± `scale` and raised by
-    ± `shift`. Source: Tellez et al., Whole-Slide Mitosis Detection, IEEE TMI 2018, sec. III-B; the stains' colours are
-    Ruifrok and Johnston's, from scikit-image.
+    ± `shift`. A gray image shows no stains and stays as it is. Source: Tellez et al., Whole-Slide Mitosis Detection,
+    IEEE TMI 2018, sec. III-B; the stains' colours are Ruifrok and Johnston's, from scikit-image.
     """
 
-    def __init__(self, keys: KeysCollection, *, prob: float = 0.5, scale: float = 0.15, shift: float = 0.03) -> None:
+    def __init__(
+        self, keys: KeysCollection, *, prob: float = 0.5, scale: float = 0.15, shift: float = 0.03, black: float = 0
+    ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
         from skimage.color import rgb_from_hed
 
         self.scale = scale
         self.shift = shift
+        self.black = black
         self.colours = torch.as_tensor(rgb_from_hed, dtype=torch.float32)
 
     def randomize(self, data: object = None) -> None:
@@ -35,7 +38,10 @@ class RandStainJitterd(RandomizableTransform, MapTransform):
         out = dict(data)
         self.randomize()
         for key in self.key_iterator(out) if self._do_transform else ():
-            out[key] = stained(out[key], self.colours, self.factor, self.offset)
+            if not bool((out[key] == out[key][:1]).all()):
+                light = (out[key] - self.black) / (1 - self.black)
+                stronger = stained(light, self.colours, self.factor, self.offset)
+                out[key] = self.black + (1 - self.black) * stronger
         return out
 
 
