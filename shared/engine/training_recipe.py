@@ -6,6 +6,8 @@ from shared.engine.recipe import DEVICE, KEPT_BACK, MODEL, Config, Part, compone
 
 PRED_AND_LABEL = "$monai.handlers.from_engine(['pred', 'label'])"  # the output_transform of a metric
 AUTOCAST = component("shared.engine.inferers.AutocastInferer", enabled="@bfloat16")
+# Of a data set of synthetic images: a GPU makes one in milliseconds, but processes beside the training cannot use it.
+SYNTHESIS = {"widening_epochs": "@widening_epochs", "device": "$'cpu' if @num_workers else @device"}
 
 
 def begun() -> Part:

@@ -1,6 +1,7 @@
 """Synthetic images as a data set: as many as wanted, each the same whenever it is asked for."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ class SyntheticDataset(Dataset):
     with any number of workers; `set_epoch` must be called at an epoch's start, before the loader's iterator is made.
 
     cases: of the maps, {"image": path}. labels_of: the tables of the ids in them. spacing: mm. ranges: those that are
-    not the default ones of `Ranges`. widening_epochs: over how many epochs the ranges grow to their full width.
+    not the default ones of `Ranges`. widening_epochs: over how many epochs the ranges grow to their full width. device:
+    where images are made, and stay; a GPU makes others of the same seed, and only in the process that reads them.
     """
 
     def __init__(
@@ -35,8 +37,11 @@ class SyntheticDataset(Dataset):
         seed: int,
         ranges: Mapping[str, Any] | None = None,
         widening_epochs: int = 0,
+        device: str | torch.device = "cpu",
     ) -> None:
-        labels, self.maps = read_label_maps([case["image"] for case in cases], labels_of)
+        labels, maps = read_label_maps([case["image"] for case in cases], labels_of)
+        self.maps = [replace(each, indices=each.indices.to(device)) for each in maps]
+        self.device = device
         super().__init__(range(samples))  # type: ignore[arg-type]  # needs length and index alone
         self.synthesiser = Synthesiser(labels, size=size, spacing=spacing, ranges=Ranges(**(ranges or {})))
         self.seed = seed
@@ -49,7 +54,7 @@ class SyntheticDataset(Dataset):
 
     def _transform(self, index: int) -> dict[str, Tensor]:
         state = np.random.SeedSequence((self.seed, self.epoch, index)).generate_state(1, np.uint64)
-        rng = torch.Generator().manual_seed(int(state[0] >> 1))
-        drawn = self.maps[int(torch.randint(len(self.maps), [1], generator=rng))]
+        rng = torch.Generator(self.device).manual_seed(int(state[0] >> 1))
+        drawn = self.maps[int(torch.randint(len(self.maps), [1], generator=rng, device=rng.device))]
         image, classes = self.synthesiser.widened(self.width)(drawn, rng)
         return {"image": image, "label": classes}

@@ -69,8 +69,8 @@ class Similarity:
 
 
 def similarity_named(name: str, *, window: int = 9) -> Similarity:
-    """ "ncc" (in windows of `window` voxels), "mse", or for unlike contrasts "mind", self-similarity, or "mi"; "none" for
-    what is learned from labels alone.
+    """ "ncc" (in windows of `window` voxels), "mse", or for unlike contrasts "mind", self-similarity, or "mi"; "none"
+    for what is learned from labels alone.
 
     "mind" and "mi" have a weight by which they go together with a smoothness that suits NCC. Raises InputError for
     another name.

@@ -38,7 +38,7 @@ class SyntheticRegistration(Registration):
         )
         train = learning.training_loop(
             {
-                "dataset": self._images("training", samples="@pairs_per_epoch", widening_epochs="@widening_epochs"),
+                "dataset": self._images("training", samples="@pairs_per_epoch", **learning.SYNTHESIS),
                 "dataloader": learning.train_loader(),
             },
             network="@both_ways",

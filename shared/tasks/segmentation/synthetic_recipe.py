@@ -46,7 +46,7 @@ class SyntheticSegmentation(Segmentation):
             ),
             key_metric=self.key_metric,
         )
-        dataset = self._images("training", samples="@samples_per_epoch", widening_epochs="@widening_epochs")
+        dataset = self._images("training", samples="@samples_per_epoch", **learning.SYNTHESIS)
         train = learning.training_loop(
             {"dataset": dataset, "dataloader": learning.train_loader()},
             network="@learner",
