@@ -15,6 +15,7 @@ CLASSES = {
     **{value: f"right_{name}" for value, name in zip(RIGHT_IDS, STRUCTURES.values(), strict=True)},
 }  # fmt: skip
 IDS = sorted(CLASSES)
+FLUIDS = (4, 5, 14, 15, 24, 43, 44)
 
 RECIPE = SyntheticRegistration(
     descriptions={
@@ -34,24 +35,39 @@ RECIPE = SyntheticRegistration(
         forces=True,
         act="relu",
         passes=2,
-        regularity=0.5,
+        regularity="@regularity",
     ),
-    alignment={"affine": "affine", "pixdim": 2.0},
-    likeness={"similarity": "ncc", "ncc_window": 9, "smoothness": 0.3, "ignore_zeros": False},
-    refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 0.0, "refine_overlap": 1.0},
+    alignment={"affine": "auto", "pixdim": 2.0},
+    likeness={"similarity": "auto", "ncc_window": 9, "smoothness": 0.4},
+    refining={"refine_steps": None, "refine_learning_rate": 0.25},
+    tissues=[n for n, value in enumerate(IDS) if value not in {0, *FLUIDS}],
     labels_of="shared.synthesis.brain.brain_labels",
     label_values=IDS,
-    ranges={"rotation": 8.0, "translation": 8.0, "crop": 0.0},
+    ranges={"rotation": 10.0, "translation": 10.0, "crop": 0.0, "weighted": 0.7},
     training_options={
         "max_epochs": 40,
-        "pairs_per_epoch": 100,
-        "batch_size": 1,
+        "pairs_per_epoch": 400,
+        "batch_size": 4,
         "learning_rate": 0.001,
-        "ema_momentum": 0.002,
+        "ema_momentum": 0.005,
         "patch_size": [80, 96, 80],
         "learn": "velocity",
         "symmetric": True,
         "loss_stride": 2,
+        "pixdim": 2.0,
+        "smoothness": 1.0,
+        "overlap": 1.0,
     },
     learning={"learn": "@learn"},
 )
+OPTIONS = {
+    "regularity": "from 0, the most alike, to 1, the smoothest field of the network, which has learned all of them",
+    "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
+    " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
+    "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on; `0`: the network"
+    " alone; default: 10, and 0 with `--runtime onnx`",
+    "refine_learning_rate": "of these steps, in voxels of the field's own grid",
+    "similarity": "what refinement compares images by: `ncc` for one contrast, `mind` (self-similarity) or `mi` (mutual"
+    " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`",
+    "smoothness": "the weight of a smooth field in refinement",
+}

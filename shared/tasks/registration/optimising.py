@@ -85,6 +85,11 @@ class CoarseToFine(nn.Module):
         velocity = pair.new_zeros(len(pair), len(size), *[2] * len(size))
         if self.start is not None:
             velocity = self.start.velocity(pair[:, :2])
+        return self._displacement(self.refined(pair, velocity), size)
+
+    def refined(self, pair: Tensor, velocity: Tensor) -> Tensor:
+        """A velocity (B, D, *S') of `pair`, of any resolution, as the levels better it, on the grid of the last."""
+        size = pair.shape[2:]
         features = features_of(pair, similarity_named(self.similarity))  # at full resolution, where they show the most
         for level in self.levels[str(len(size))]:
             images = resize(features, [max(2, s // level.image_stride) for s in size])
@@ -98,7 +103,7 @@ class CoarseToFine(nn.Module):
                 partial(loss, velocity), [velocity], steps=level.steps, learning_rate=level.learning_rate,
                 patience=self.patience, tolerance=self.tolerance,
             )  # fmt: skip
-        return self._displacement(velocity.detach(), size)
+        return velocity.detach()
 
     def _displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         return resize_displacement(integrate(velocity, steps=self.squarings), size)

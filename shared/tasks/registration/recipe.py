@@ -126,7 +126,7 @@ class Registration:
             options=PAIR | WRITTEN | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
-            preprocessing=reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit"),
+            preprocessing=self._reading(memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
             inference=self._inferring(),
@@ -140,7 +140,7 @@ class Registration:
             options=split_with_labels(self.label_suffix) | common.DRAWING | classes | self._registering(),
             places=common.paths("outputs/evaluation", weights=common.MODEL),
             network={"network_def": self.network, "network": common.on_device(self._dims)},
-            preprocessing=reading_pairs(spatial_dims=self._dims),
+            preprocessing=self._reading(),
             cases=SELECTED_PAIRS,
             report=SCORING,
             inference=self._inferring(with_inverse=True),
@@ -171,6 +171,9 @@ class Registration:
                 prepare_batch=PREPARED,
             ),
         )
+
+    def _reading(self, **options: str) -> list[Part]:
+        return reading_pairs(spatial_dims=self._dims, **options)
 
     def _inferring(self, **options: bool) -> Part:
         inferer = component(

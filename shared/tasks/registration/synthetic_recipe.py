@@ -5,27 +5,34 @@ from dataclasses import dataclass
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, function
-from shared.tasks.registration.recipe import BOTH_WAYS, FIGURES, PREPARED, Registration, pair_figure, registration_loss
+from shared.tasks.registration.recipe import BOTH_WAYS, FIGURES, ON_CPU, PREPARED, Registration, pair_figure
 
+REGULARITY = 0.5  # between the most alike and the smoothest
+FROM_LABELS = component(  # the images say nothing of how alike they should look
+    "shared.tasks.registration.losses.RegistrationLoss",
+    similarity=component("shared.tasks.registration.similarity.similarity_named", name="none"),
+    smoothness="@smoothness",
+    overlap="@overlap",
+)
 TRAINING = {"val_interval": 2, "weight_decay": 0.0, "validation_samples": 16, "widening_epochs": 0}
-FROM_LABELS = {"similarity": "none", "overlap": 1.0}  # the images say nothing of how alike they should look
 
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticRegistration(Registration):
-    """What is special about a registration that learns from label maps alone; it is used as any other is.
+    """What is special about a registration with a guide that learns from label maps alone; it is used as any other is.
 
     labels_of: the function that makes the tables of ids, but for what is learned, `label_values`. ranges: those of the
-    generator that are not its default ones.
+    generator that are not its default ones. tissues: positions among the classes of what is no fluid.
     """
 
     labels_of: str
     label_values: list[int]
     ranges: Part
+    tissues: list[int]
 
     def _train(self) -> Config:
         options = {"label_values": self.label_values} | learning.begun() | TRAINING | self.training_options
-        options |= self.alignment | self.likeness | FROM_LABELS | {"ranges": self.ranges}
+        options |= {"regularity": REGULARITY, "ranges": self.ranges}
         maps = component("shared.synthesis.maps.split_label_maps", dataset_dir="@dataset_dir", **common.SPLIT_BY)
         validate = learning.validation(
             dataset=self._images("validation", samples="@validation_samples"),
@@ -58,10 +65,29 @@ class SyntheticRegistration(Registration):
                 averaged="@both_ways",
             ),
             cases={"split": maps},
-            loss=registration_loss("@overlap"),
+            loss=FROM_LABELS,
             validate=validate,
             train=train,
         )
+
+    def _registering(self) -> Part:
+        return {"regularity": REGULARITY} | super()._registering()
+
+    def _reading(self, **options: str) -> list[Part]:
+        elsewhere = {"weights": "$@weights if @runtime in ('onnx', 'openvino') else None"} if options else {}
+        aligner = component(
+            "shared.tasks.registration.structures.StructureAligner", network="@network_def", bfloat16="@bfloat16",
+            **elsewhere,
+        )  # fmt: skip
+        return super()._reading(aligner=aligner, **options)
+
+    def _inferring(self, **options: bool) -> Part:
+        inferer = component(
+            "shared.tasks.registration.guided.GuidedInferer", similarity="@similarity", tissues=self.tissues,
+            window="@ncc_window", smoothness="@smoothness", refine_steps="@refine_steps",
+            learning_rate="@refine_learning_rate", bfloat16="@bfloat16", **options,
+        )  # fmt: skip
+        return {"inferer": inferer, "postprocessing": ON_CPU}
 
     def _images(self, part: str, **options: str) -> Part:
         """The data set of synthetic pairs of a part of the label maps."""

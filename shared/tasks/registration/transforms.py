@@ -35,6 +35,7 @@ from shared.tasks.registration.ids import ids_of_fixed, ids_on
 from shared.tasks.registration.memory import check_memory
 
 LEAST_OVERLAP = 0.05  # of the smaller of two images, without which nothing can be registered
+AUTO = "auto"  # the alignment by an `aligner`
 FLOAT_IDS = 2**24  # up to which float32 holds each
 LIKE_PIXDIM = 1.1  # grids whose spacing is that asked for, up to this factor, are left as they are
 
@@ -46,10 +47,11 @@ class ReadPaird(Transform):
     becomes luminance. pixdim: the spacing of the grid in mm, where the image has one; None keeps that
     of the fixed image. "grid", (D + 1, D + 1), is the matrix from voxels of the grid to points, in mm as ITK has them.
     alignment: "none" trusts the images' own coordinates; "centre" lets the images' centres fall together, "rigid" and
-    "affine" align what they show. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
+    "affine" align what they show; "auto" what `aligner` finds in them, or as "affine" where it finds too little, which
+    "warning" then says. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
     With "moving_label" and "fixed_label" also "label": (2, *S), int32, their ids on that grid. Where the moving image
     has not all of the grid, also "inside": (1, *S), float32, 1 where it has it. The four keys themselves are left out
-    of the result. memory_limit: for the whole registration, in GiB; None sets none.
+    of the result. memory_limit: for the whole registration, in GiB; None sets none. aligner: a `StructureAligner`.
     Raises InputError for a pair that needs more memory, an image that cannot be used or has other than `spatial_dims`
     dimensions (None: the same in both will do), for a picture with a scan, images that hardly overlap, or an unknown
     alignment.
@@ -61,14 +63,17 @@ class ReadPaird(Transform):
         pixdim: float | None = None,
         spatial_dims: int | None = None,
         memory_limit: float | None = None,
+        aligner: Any = None,
     ) -> None:
         self.alignment = alignment or "none"
+        self.aligner = aligner
         self.memory_limit = memory_limit
         self.spatial_dims = spatial_dims
         self.pixdim = pixdim
-        if self.alignment not in ALIGNMENTS:
+        known = (*ALIGNMENTS, *([AUTO] if aligner else []))
+        if self.alignment not in known:
             raise InputError(
-                "--affine", expected=f"one of {', '.join(ALIGNMENTS)}", got=repr(alignment), fix="choose one of these"
+                "--affine", expected=f"one of {', '.join(known)}", got=repr(alignment), fix="choose one of these"
             )
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +91,7 @@ class ReadPaird(Transform):
         if self.memory_limit is not None:
             voxels = max(math.prod(grid.GetSize()), math.prod(fixed.GetSize()))
             check_memory(voxels, self.memory_limit, files["fixed"].path)
-        initial = align_in_place(moving, fixed, between(files["fixed"], files["moving"]), self.alignment)
+        initial, warning = self._aligned(files, moving, fixed)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
         inside = from_itk(resample(extent_of(moving), grid, initial, nearest=True))
         shared = float(inside.sum()) / min(inside.numel(), _voxels_of(moving, grid, initial))
@@ -98,6 +103,8 @@ class ReadPaird(Transform):
         image = MetaTensor(torch.cat(channels), meta={"filename_or_obj": str(files["fixed"].path)})
         out = {key: value for key, value in data.items() if key not in files}
         out |= {"image": image, "initial": matrix_of(initial), "grid": matrix_of_grid(grid)}
+        if warning:
+            out["warning"] = warning
         if not inside.all():
             out["inside"] = inside
         if all(key in files for key in LABELS):
@@ -107,6 +114,21 @@ class ReadPaird(Transform):
             ]
             out["label"] = torch.cat([ids_from_itk(label) for label in labels])
         return out
+
+    def _aligned(
+        self, files: Mapping[str, ImageFile], moving: sitk.Image, fixed: sitk.Image
+    ) -> tuple[sitk.Transform, str]:
+        """The transform that leads from points of the fixed image to those of the moving one, and a warning or ""."""
+        place, alignment = between(files["fixed"], files["moving"]), self.alignment
+        if alignment != AUTO:
+            return align_in_place(moving, fixed, place, alignment), ""
+        grids = [working_grid(files[key], self.aligner.pixdim) for key in IMAGES]
+        found = self.aligner(moving, fixed, *grids)
+        if found is not None:
+            return found, ""
+        return align_in_place(
+            moving, fixed, place, "affine"
+        ), "too few structures were found: aligned by --affine affine"
 
 
 class ReadSubjectd(Transform):

@@ -1,0 +1,82 @@
+"""How a registration network with a guide is run over a pair: once, and on from there on the pair at hand."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.inferers import Inferer
+from monai.utils import convert_to_tensor
+from torch import Tensor
+
+from shared.engine.inferers import AutocastInferer
+from shared.errors import InputError
+from shared.nets.voxelmorph import VoxelMorph
+from shared.tasks.registration.contrasts import tissue_correlation
+from shared.tasks.registration.optimising import CoarseToFine, Level
+
+AUTO = "auto"
+LIKE = 0.5  # of `tissue_correlation`, from which contrasts count as alike
+USUAL_STEPS = 10
+SMOOTHER = 2.5  # fields of "mind" than of "ncc" where "auto" takes it, whose descriptors tell less of small movements
+
+
+class GuidedInferer(Inferer):
+    """Give the displacement (B, D, *S) of pairs (B, 2, *S), in voxels: the network's, then refined by gradient descent.
+
+    A third channel of a pair is 1 where the moving image is, and 0 elsewhere, which counts for nothing in refinement.
+    refine_steps: of Adam, on the velocity at the images' full resolution; None takes `USUAL_STEPS` where the network is
+    one of torch, and none where another runtime has it, which has no gradients. learning_rate: in voxels of the
+    velocity's grid. similarity: see `similarity_named`; "auto" is "ncc" where the guide finds that tissues have one
+    order of brightness in both images, else "mind". tissues: positions among the guide's classes of what is no fluid.
+    smoothness: weight of the velocity's diffusion. with_inverse: give (B, 2 D, *S), from fixed to moving and back.
+    """
+
+    def __init__(
+        self,
+        *,
+        similarity: str,
+        tissues: Sequence[int],
+        window: int = 9,
+        smoothness: float = 0.4,
+        refine_steps: int | None = None,
+        learning_rate: float = 0.25,
+        with_inverse: bool = False,
+        bfloat16: bool = False,
+    ) -> None:
+        self.similarity = similarity
+        self.tissues = tissues
+        self.window = window
+        self.smoothness = smoothness
+        self.refine_steps = refine_steps
+        self.learning_rate = learning_rate
+        self.with_inverse = with_inverse
+        self.autocast = AutocastInferer(bfloat16)
+
+    def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
+        plain = convert_to_tensor(inputs)  # a MetaTensor would triple the time of a step
+        pair = plain[:, :2]
+        if not isinstance(network, VoxelMorph):
+            if self.refine_steps:
+                raise InputError(
+                    "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients",
+                    got=self.refine_steps, fix="refine with --runtime torch",
+                )  # fmt: skip
+            return self.autocast(pair, network)
+        found: dict[str, Tensor] = self.autocast(pair, network.guided)  # type: ignore[assignment]
+        velocity = found["velocity"].float()
+        steps = USUAL_STEPS if self.refine_steps is None else self.refine_steps
+        if steps:
+            maps = torch.cat([logits.float().softmax(dim=1) for logits in found["guide"][:1].chunk(2, dim=1)])
+            velocity = self._refining(plain, maps, network, steps).refined(plain, velocity)
+        ways = [velocity, -velocity] if self.with_inverse else [velocity]
+        return torch.cat([network.displacement(way, pair.shape[2:]) for way in ways], dim=1)
+
+    def _refining(self, pair: Tensor, maps: Tensor, network: VoxelMorph, steps: int) -> CoarseToFine:
+        similarity, smoothness = self.similarity, self.smoothness
+        if similarity == AUTO:
+            alike = tissue_correlation(pair[:1, :2], maps, self.tissues) > LIKE
+            similarity, smoothness = ("ncc", smoothness) if alike else ("mind", SMOOTHER * smoothness)
+        level: Any = Level(1, 2, self.window, steps, self.learning_rate)
+        return CoarseToFine(
+            {"2": [level], "3": [level]}, similarity=similarity, smoothness=smoothness, squarings=network.steps
+        )
