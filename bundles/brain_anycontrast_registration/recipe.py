@@ -23,7 +23,7 @@ RECIPE = SyntheticRegistration(
         "evaluate": "Score registrations of heads by their labels and fields.",
         "train": "Train a 3D VoxelMorph to register heads of any contrast, from synthetic images of label maps.",
     },
-    class_names=[CLASSES[value] for value in IDS],
+    class_names=[CLASSES.get(value, str(value)) for value in range(IDS[-1] + 1)],
     label_suffix="_seg",
     network=component(
         "shared.nets.voxelmorph.VoxelMorph",
