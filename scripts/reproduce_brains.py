@@ -42,7 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", help="where the network runs: the GPU, if there is one")
     parser.add_argument("--label_maps", type=Path, help="a folder of them: the learning curve is made, too")
     parser.add_argument("--maps", type=int, nargs="+", default=[1, 5, 20], help="how many of them each network gets")
-    parser.add_argument("--epochs", type=int, default=20, help="of 200 images, of each network")
+    parser.add_argument("--epochs", type=int, default=300, help="of 200 images, of each network; 20 teach it nothing")
     parser.add_argument("--threads", type=int, default=1, help="of training")
     return parser.parse_args()
 

@@ -15,7 +15,7 @@ from shared.benchmarks.measuring import LIMIT, NotMeasuredError, alternate, buil
 from shared.benchmarks.methods import Method, Runs, Subject
 from shared.benchmarks.ours import first_image
 from shared.benchmarks.tables import Row, Table
-from shared.benchmarks.tensors import BATCH, settle
+from shared.benchmarks.tensors import settle
 
 PARTS = ("start", "latency", "throughput")
 
@@ -74,7 +74,7 @@ def measure_methods(methods: Sequence[Method], subject: Subject, effort: Effort)
     times = _times(by_name, subject, effort, reasons, remarks)
     for part, by_method in times.items():
         for name, values in by_method.items():
-            rows[name] |= SUMMARIES[part](values)
+            rows[name] |= SUMMARIES[part](values, subject)
     notes = [f"{name}: {text}" for lines in (remarks, reasons) for name, text in lines.items()]
     return Table(_caption(subject, times), list(rows.values()), notes)
 
@@ -108,12 +108,12 @@ def _times(
     return times
 
 
-def _latency(seconds: list[float]) -> Row:
+def _latency(seconds: list[float], _: Subject) -> Row:
     return {"median_ms": 1000 * statistics.median(seconds), "min_ms": 1000 * min(seconds)}
 
 
-def _throughput(seconds: list[float]) -> Row:
-    return {"images_per_s": BATCH / statistics.median(seconds)}
+def _throughput(seconds: list[float], subject: Subject) -> Row:
+    return {"images_per_s": subject.batch / statistics.median(seconds)}
 
 
 SUMMARIES = {"latency": _latency, "throughput": _throughput}

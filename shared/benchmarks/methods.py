@@ -14,6 +14,9 @@ import numpy as np
 
 from shared.files import read_json
 
+BATCH = 8  # images of a batch
+MOST_VOXELS = 3 * 2**20  # of a batch: eight whole heads take more than the 24 GB of a usual machine
+
 
 @dataclass
 class Subject:
@@ -38,9 +41,14 @@ class Subject:
     def image(self) -> np.ndarray:
         return np.load(self.file)
 
+    @property
+    def batch(self) -> int:
+        """How many such images are run at once: `BATCH`, or of volumes as many as memory has room for."""
+        return max(1, min(BATCH, MOST_VOXELS // (self.image[0, 0].size)))
+
 
 class Runs(NamedTuple):
-    """What is timed: `single`, one image to its result, and `batch`, eight at once by the network alone if it can.
+    """What is timed: `single`, one image to its result, and `batch`, `Subject.batch` by the network alone, if it can.
 
     note: what the reader of the report should know of it.
     """

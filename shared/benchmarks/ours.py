@@ -116,7 +116,7 @@ def _runs(subject: Subject, bundle: OpenBundle, network: Network) -> Runs:
         if not batches:
             if not watched.images:
                 single()
-            batches.append(repeat(watched.images[0]))
+            batches.append(repeat(watched.images[0], subject.batch))
         with torch.autocast(subject.device, torch.bfloat16, enabled=watched.bfloat16):
             return network(batches[0])
 

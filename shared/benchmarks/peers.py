@@ -32,7 +32,7 @@ TRIALS = 2  # timed runs of each layout and precision, after a first
 def plain(subject: Subject, *, network: str) -> Runs:
     """As MONAI makes it."""
     peer = peer_of(subject, network)
-    return alone(peer.network, *peer.images)
+    return alone(peer.network, *peer.images, count=subject.batch)
 
 
 def best(subject: Subject, *, network: str) -> Runs:
@@ -45,7 +45,7 @@ def best(subject: Subject, *, network: str) -> Runs:
         layout = memory_format(peer.images[0].ndim, last)
         prepared = fused(convolve_by_onednn(deepcopy(peer.network))).to(memory_format=layout)  # type: ignore[call-overload]
         images = [image.contiguous(memory_format=layout) for image in peer.images]
-        tried[name] = alone(InPrecision(prepared, bfloat16), *images)
+        tried[name] = alone(InPrecision(prepared, bfloat16), *images, count=subject.batch)
     seconds = {name: _least_seconds(runs.single, subject.device) for name, runs in tried.items()}
     fastest = min(seconds, key=lambda name: seconds[name])
     return tried[fastest]._replace(note=fastest)
@@ -112,7 +112,7 @@ def _exported(
         return lambda: run(arrays)
 
     singles = [image.cpu() for image in peer.images]
-    batch = cache(lambda: prepared([repeat(image) for image in singles]))  # exported if it is wanted
+    batch = cache(lambda: prepared([repeat(image, subject.batch) for image in singles]))  # exported if it is wanted
     return Runs(prepared(singles), lambda: batch()())
 
 

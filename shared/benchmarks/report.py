@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shared.benchmarks.machine import KINDS
+from shared.benchmarks.methods import BATCH, MOST_VOXELS
 from shared.benchmarks.plot import draw_ratios
 from shared.benchmarks.tables import Measured, Row, Table, with_ratios
-from shared.benchmarks.tensors import BATCH
 from shared.files import write_atomically
 
 FILE = "benchmarks.md"
@@ -20,7 +20,8 @@ between machines.
 - **median ms, min ms**: from one image in memory to its result, by the bundle's inferer (a detector: with suppression).
   Peers that are networks run by themselves, without what would come before and after them, with the weights that they
   start with. Rounds alternate between the methods; in each a method runs twice, and the second time counts.
-- **images/s**: the network alone on a batch of {BATCH} of what it sees of that image; medians of rounds likewise.
+- **images/s**: the network alone on a batch of {BATCH} of what it sees of that image, of volumes on at most
+  {MOST_VOXELS:,} voxels at once; medians of rounds likewise.
 - **peak MiB, start-up s**: each method once, in a process of its own: the highest resident memory, and the time from
   the start of the interpreter to the first result, imports and reading weights included; of torch.compile also
   compiling, with nothing compiled before. Exports, and what OpenVINO compiles once and keeps, are done before. The

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from shared.benchmarks.methods import Runs, Subject
 
-BATCH = 8
-
 
 def image_of(subject: Subject) -> Tensor:
     """The image on its device; torch has the subject's number of threads from here on."""
@@ -17,9 +15,9 @@ def image_of(subject: Subject) -> Tensor:
     return torch.from_numpy(subject.image).to(subject.device)
 
 
-def repeat(image: Tensor) -> Tensor:
-    """A batch of `BATCH` of one image (1, C, *S)."""
-    return image.repeat(BATCH, *[1] * (image.ndim - 1))
+def repeat(image: Tensor, count: int) -> Tensor:
+    """A batch of `count` of one image (1, C, *S)."""
+    return image.repeat(count, *[1] * (image.ndim - 1))
 
 
 def memory_format(dims: int, channels_last: bool) -> torch.memory_format:
@@ -40,6 +38,6 @@ def without_gradients(single: Callable[..., object], batch: Callable[..., object
     return Runs(no_grad(single), batch and no_grad(batch))
 
 
-def alone(network: Callable[..., object], *images: Tensor) -> Runs:
-    """A network by itself, on one image or what else it takes, and on a batch."""
-    return without_gradients(partial(network, *images), partial(network, *map(repeat, images)))
+def alone(network: Callable[..., object], *images: Tensor, count: int) -> Runs:
+    """A network by itself, on one image or what else it takes, and on a batch of `count`."""
+    return without_gradients(partial(network, *images), partial(network, *(repeat(image, count) for image in images)))

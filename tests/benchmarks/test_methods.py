@@ -13,9 +13,9 @@ from torch import Tensor
 
 from shared.benchmarks.catalogue import methods_of
 from shared.benchmarks.classical import watershed
-from shared.benchmarks.methods import Method, Subject
+from shared.benchmarks.methods import BATCH, MOST_VOXELS, Method, Subject
 from shared.benchmarks.ours import first_image, in_other_runtime, in_torch, opened
-from shared.benchmarks.tensors import BATCH, repeat
+from shared.benchmarks.tensors import repeat
 from shared.engine.inferers import computes_in_bfloat16
 from shared.errors import InputError
 
@@ -112,8 +112,13 @@ def test_shipped_in_bfloat16_is_timed_so(root: Path, tmp_path: Path) -> None:
 
 
 def test_images_are_repeated() -> None:
-    image = torch.ones(1, 2, 5, 8)
-    assert repeat(image).shape == (BATCH, 2, 5, 8)
+    assert repeat(torch.ones(1, 2, 5, 8), 3).shape == (3, 2, 5, 8)
+
+
+@pytest.mark.parametrize(("share", "count"), [(100, BATCH), (3, 3), (0.5, 1)])
+def test_of_large_volumes_fewer_are_run_at_once(share: float, count: int, tmp_path: Path) -> None:
+    np.save(tmp_path / "volume.npy", np.broadcast_to(np.float32(0), [1, 2, int(MOST_VOXELS / share), 1, 1]))
+    assert Subject("", str(tmp_path / "volume.npy")).batch == count
 
 
 def test_the_watershed_parts_two_discs_that_touch(tmp_path: Path) -> None:

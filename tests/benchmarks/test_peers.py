@@ -12,7 +12,6 @@ from torch import Tensor
 from shared.benchmarks import networks, peers
 from shared.benchmarks.methods import Subject
 from shared.benchmarks.networks import Peer
-from shared.benchmarks.tensors import BATCH
 
 
 @pytest.fixture
@@ -69,6 +68,6 @@ def test_onnxruntime_gives_what_torch_gives_of_one_and_of_a_batch(subject: Subje
     runs = peers.in_onnxruntime(subject, network="tiny", provider="CPUExecutionProvider")
     assert isinstance(exact, Tensor)
     assert runs.batch is not None
-    for run, count in ((runs.single, 1), (runs.batch, BATCH)):
+    for run, count in ((runs.single, 1), (runs.batch, subject.batch)):
         outputs: Any = run()
         np.testing.assert_allclose(outputs[0], exact.expand(count, -1, -1, -1), rtol=1e-3, atol=1e-4)
