@@ -172,7 +172,7 @@ class Registration:
             ),
         )
 
-    def _reading(self, **options: str) -> list[Part]:
+    def _reading(self, **options: Any) -> list[Part]:
         return reading_pairs(spatial_dims=self._dims, **options)
 
     def _inferring(self, **options: bool) -> Part:

@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from monai.transforms import ScaleIntensityRangePercentiles
+from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from shared.engine.inferers import AutocastInferer
@@ -58,7 +59,7 @@ class StructureAligner:
 
     def _centres(self, image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> Centres:
         """The structures' barycentres in mm, as `image` is seen on `grid` through `transform`."""
-        seen = self.scaling(from_itk(resample(image, grid, transform))).as_tensor().float()
+        seen = convert_to_tensor(self.scaling(from_itk(resample(image, grid, transform)))).float()
         device = next(self.network.parameters()).device
         with torch.no_grad():
             logits = self.autocast(seen[None].to(device), self._guide)

@@ -1,6 +1,7 @@
 """The configs of a registration that is learned from synthetic images of label maps."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
@@ -31,7 +32,7 @@ class SyntheticRegistration(Registration):
     tissues: list[int]
 
     def _train(self) -> Config:
-        options = {"label_values": self.label_values} | learning.begun() | TRAINING | self.training_options
+        options: Part = {"label_values": self.label_values} | learning.begun() | TRAINING | self.training_options
         options |= {"regularity": REGULARITY, "ranges": self.ranges}
         maps = component("shared.synthesis.maps.split_label_maps", dataset_dir="@dataset_dir", **common.SPLIT_BY)
         validate = learning.validation(
@@ -73,7 +74,7 @@ class SyntheticRegistration(Registration):
     def _registering(self) -> Part:
         return {"regularity": REGULARITY} | super()._registering()
 
-    def _reading(self, **options: str) -> list[Part]:
+    def _reading(self, **options: Any) -> list[Part]:
         elsewhere = {"weights": "$@weights if @runtime in ('onnx', 'openvino') else None"} if options else {}
         aligner = component(
             "shared.tasks.registration.structures.StructureAligner", network="@network_def", bfloat16="@bfloat16",
