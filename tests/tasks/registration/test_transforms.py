@@ -382,3 +382,34 @@ def test_pairs_that_cannot_be_compared_are_refused(tmp_path: Path) -> None:
             ReadSubjectd(spatial_dims=dims)({"image": path})
     with refused("--affine: expected one of none, centre, rigid, affine, got 'elastic'"):
         ReadPaird("elastic")
+
+
+class Finder:
+    """Stands for a `StructureAligner`: what it is asked, and what it answers."""
+
+    pixdim = 4.0
+
+    def __init__(self, answer: sitk.Transform | None) -> None:
+        self.answer = answer
+        self.spacings: list[tuple[float, ...]] = []
+
+    def __call__(self, moving: sitk.Image, fixed: sitk.Image, *grids: sitk.Image) -> sitk.Transform | None:
+        self.spacings = [grid.GetSpacing() for grid in grids]
+        return self.answer
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_what_structures_do_not_align_mutual_information_does_and_a_line_says_so(tmp_path: Path, found: bool) -> None:
+    image = blobs((24, 28, 20))
+    pair = {key: store(tmp_path / f"{key}.nii.gz", image) for key in ("moving", "fixed")}
+    shift = sitk.TranslationTransform(3, [1.0, 0.0, 0.0])
+    finder = Finder(shift if found else None)
+    read = ReadPaird("auto", aligner=finder)(pair)
+    assert finder.spacings == [(4.0, 4.0, 4.0)] * 2
+    np.testing.assert_allclose(read["initial"], matrix_of(shift) if found else np.eye(4), atol=0.05)
+    assert ("warning" in read) != found
+
+
+def test_auto_needs_what_finds_structures() -> None:
+    with pytest.raises(InputError, match="--affine"):
+        ReadPaird("auto")
