@@ -56,24 +56,24 @@ ON_CUDA = (
     _onnx("TensorRT"),
 )
 DEMONS = Method("SimpleITK diffeomorphic demons, 100 iterations", f"{HERE}.classical.demons")
-# By what the bundle's name ends with: networks by name, and other methods.
+# By what the bundle's name ends with, the first that fits: networks by name, and other methods.
 NETWORKS = {
     "_instance_segmentation": {},
     "_segmentation": {"MONAI BasicUNet": "basic_unet", "MONAI DynUNet (nnU-Net)": "dyn_unet"},
     "_detection": {"MONAI RetinaNet, ResNet-18, network alone": "retina_net"},
-    "_voxelmorph_registration": {"MONAI VoxelMorph": "voxelmorph"},
     "_nodeo_registration": {},
+    "_registration": {"MONAI VoxelMorph": "voxelmorph"},
 }
 OTHERS = {
     "_instance_segmentation": (Method("Otsu and watershed (scikit-image)", f"{HERE}.classical.watershed"),),
     "_segmentation": (),
     "_detection": (),
-    "_voxelmorph_registration": (
-        Method("ours, 50 refinement steps", f"{HERE}.ours.refined", {"steps": 50}, starts=False),
-        DEMONS,
-    ),
     "_nodeo_registration": (
         Method("ours, preset paper, 15 of 300 steps", f"{HERE}.ours.published", {"share": 20}),
+        DEMONS,
+    ),
+    "_registration": (
+        Method("ours, 50 refinement steps", f"{HERE}.ours.refined", {"steps": 50}, starts=False),
         DEMONS,
     ),
 }

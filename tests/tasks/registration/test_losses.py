@@ -160,7 +160,7 @@ def test_of_a_pair_nothing_counts_outside_the_moving_image(way: str) -> None:
 
 
 def test_an_unknown_similarity_is_refused() -> None:
-    words = r"\A--similarity: expected one of ncc, mse, mind, mi, got 'ssd'; choose one of these\Z"
+    words = r"\A--similarity: expected one of ncc, mse, mind, mi, none, got 'ssd'; choose one of these\Z"
     with pytest.raises(InputError, match=words):
         similarity_named("ssd")
 
