@@ -56,13 +56,21 @@ def _in_line(value: object) -> str:
     if isinstance(value, Name):
         return value
     if isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)
-        return text if '"' not in value or "'" in value or "\\" in value else f"'{value}'"
+        return _quoted(value)
     if not isinstance(value, dict | list | tuple | Call):
         return repr(value)
     opened, closed = _brackets(value)
     single = "," if isinstance(value, tuple) and len(value) == 1 else ""
     return f"{opened}{', '.join(before + _in_line(entry) for before, entry in _entries(value))}{single}{closed}"
+
+
+def _quoted(text: str) -> str:
+    """In the quotes of which fewer have to be marked."""
+    double = json.dumps(text, ensure_ascii=False)
+    if text.count('"') <= text.count("'"):
+        return double
+    within = double[1:-1].replace('\\"', '"').replace("'", "\\'")
+    return f"'{within}'"
 
 
 def _entries(value: object) -> list[tuple[str, object]]:
