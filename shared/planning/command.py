@@ -7,7 +7,8 @@ from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import checkout
 from shared.planning.budget import budget_of
 from shared.planning.table import as_text
-from shared.planning.tasks import AUTO, TASKS, task_of
+from shared.planning.task_found import task_of
+from shared.planning.tasks import AUTO, TASKS
 from shared.planning.training import train
 from shared.planning.writing import check_name, write_bundle
 
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     report_input_errors_in_one_line()
     arguments = parser().parse_args()
-    folder, root = (arguments.bundles_dir / arguments.name).resolve(), arguments.dataset_dir.resolve()
+    folder, root = (arguments.bundles_dir / arguments.name).absolute(), arguments.dataset_dir.absolute()
     check_name(folder)
     budget = budget_of(arguments.budget)
     if arguments.copy_samples and not arguments.licence:

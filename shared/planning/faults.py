@@ -14,6 +14,7 @@ from shared.errors import InputError
 from shared.images.cases import find_cases
 from shared.images.layouts import TRAINING, VALIDATION, labelled_folders
 from shared.images.lookalikes import lookalikes
+from shared.planning.seen import Looks
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -98,6 +99,12 @@ def outvoted(name: str, of_case: Mapping[str, Any]) -> Iterator[InputError]:
             yield InputError(
                 path, expected=f"{name}: {usual}, as of most", got=value, fix="convert the image, or move it away"
             )
+
+
+def outvoted_channels(looks: Mapping[str, Looks]) -> Iterator[InputError]:
+    """Of each image with other channels than most; gray pictures among colours, which are converted, are no fault."""
+    counted = {path: one.channels for path, one in looks.items() if len(one.size) == 3 or one.channels not in (1, 3)}
+    return outvoted("channels", counted)
 
 
 def across_parts(parts: Mapping[str, Sequence[Mapping[str, Any]]], *, pictures: bool) -> Iterator[str]:

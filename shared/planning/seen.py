@@ -19,7 +19,19 @@ BLACK_AND_WHITE = (0, 255)  # what a label map that was saved as a JPEG can be t
 
 
 @dataclass(frozen=True)
-class Seen:
+class Looks:
+    """Of an image alone: see `Seen`."""
+
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    channels: int
+    gray: bool
+    extremes: tuple[float, float]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Seen(Looks):
     """size: voxels along each axis: x, y, z of a volume turned to RAS, rows and columns of a picture.
 
     spacing: in mm along the same axes; 1 of a picture. channels: without alpha; `gray`: whether they are all equal.
@@ -28,43 +40,39 @@ class Seen:
     """
 
     case: Case
-    size: tuple[int, ...]
-    spacing: tuple[float, ...]
-    channels: int
-    gray: bool
     voxels: dict[int, int]
     inside: np.ndarray
-    extremes: tuple[float, float]
-    digest: str
 
     @cached_property
     def is_volume(self) -> bool:
         return len(self.size) == 3
 
-    @cached_property
-    def extent(self) -> np.ndarray:
-        """In mm, or pixels, along each axis."""
-        return np.array(self.size) * np.array(self.spacing)
-
 
 def see(case: Case) -> Seen:
     """Raises InputError, in a line that names the file, for what cannot be read or trained on."""
     image, label = read_image(case["image"]), label_of(case["label"])
-    check_values(image.values, image.path)
+    looks = looks_of(image)
     check_grid_of_label(label, image)
     ids = whole_numbers(label)
-    values = _without_alpha(image)
-    inside = values[:, ids != 0].ravel()
+    inside = _without_alpha(image)[:, ids != 0].ravel()
     counted, counts = np.unique(ids, return_counts=True)
-    axes, spacing = upright_axes(image)
     return Seen(
+        **vars(looks),
         case=case,
-        size=tuple(image.shape[axis] for axis in axes),
-        spacing=tuple(spacing[axes].tolist()) if not image.is_raster else (1.0,) * len(image.shape),
-        channels=len(values),
-        gray=all(np.array_equal(values[0], other) for other in values[1:]),
         voxels=dict(zip(counted.tolist(), counts.tolist())),
         inside=inside[:: max(1, len(inside) // MOST_VALUES)],
+    )
+
+
+def looks_of(image: ImageFile) -> Looks:
+    """Raises InputError for an image that is empty, constant, or has NaN or Inf."""
+    check_values(image.values, image.path)
+    values, (axes, spacing) = _without_alpha(image), upright_axes(image)
+    return Looks(
+        size=tuple(image.shape[axis] for axis in axes),
+        spacing=tuple(spacing[axes].tolist()),
+        channels=len(values),
+        gray=all(np.array_equal(values[0], other) for other in values[1:]),
         extremes=(float(values.min()), float(values.max())),
         digest=hashlib.sha256(image.values.tobytes()).hexdigest(),
     )

@@ -16,7 +16,7 @@ from shared.planning.classes import (
     faults_of_classes,
     found_classes,
 )  # fmt: skip
-from shared.planning.faults import Faults, across_parts, looked_at, outvoted, repeated, unlabelled
+from shared.planning.faults import Faults, across_parts, looked_at, outvoted, outvoted_channels, repeated, unlabelled
 from shared.planning.patients import patient_pattern, shared_patients
 from shared.planning.seen import Seen, see
 
@@ -60,7 +60,10 @@ def look_at_segmentation(root: Path, faults: Faults) -> SegmentationData | None:
     content = described(root)
     cases = find_labelled_cases(root)
     seen = looked_at(cases, see, faults)
-    for fault in (*outvoted("dimensions", {one.case["image"]: len(one.size) for one in seen}), *_of_channels(seen)):
+    for fault in (
+        *outvoted("dimensions", {one.case["image"]: len(one.size) for one in seen}),
+        *outvoted_channels({one.case["image"]: one for one in seen}),
+    ):
         faults.add(fault)
     declared = declared_classes(content, root / "dataset.json")
     classes = found_classes(seen, declared)
@@ -80,12 +83,6 @@ def look_at_segmentation(root: Path, faults: Faults) -> SegmentationData | None:
         faults.warnings.append(f"{root}: {name} is in training and validation both, by the data set's own lists")
     channels = 1 if all(one.gray for one in seen) else max(one.channels for one in seen)
     return SegmentationData(root, seen, classes, parts, patient, _modality(content), channels)
-
-
-def _of_channels(seen: Sequence[Seen]) -> list[InputError]:
-    """Of images with other channels than most; gray pictures among colours are no fault."""
-    counted = {one.case["image"]: one.channels for one in seen if one.is_volume or one.channels not in (1, 3)}
-    return list(outvoted("channels", counted))
 
 
 def _modality(content: dict) -> str:

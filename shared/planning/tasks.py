@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from shared.errors import InputError
+from shared.planning import detection_planned, segmentation_planned
 from shared.planning.budget import Budget
+from shared.planning.detection_data import look_at_detection
+from shared.planning.detection_plan import plan_detection
 from shared.planning.faults import Faults
 from shared.planning.planned import Planned
 from shared.planning.segmentation_data import look_at_segmentation
-from shared.planning.segmentation_plan import as_planned, plan_segmentation
+from shared.planning.segmentation_plan import plan_segmentation
 
 AUTO = "auto"
 Planning = Callable[[str], Planned]  # from the title of the bundle
@@ -20,14 +22,16 @@ def segmentation(root: Path, budget: Budget, title: str) -> Planned:
     data = look_at_segmentation(root, faults)
     faults.refuse(root)
     assert data is not None  # else there is a fault
-    return as_planned(plan_segmentation(data, budget), title)
+    return segmentation_planned.as_planned(plan_segmentation(data, budget), title)
 
 
-TASKS: dict[str, Callable[[Path, Budget, str], Planned]] = {"segmentation": segmentation}
+def detection(root: Path, budget: Budget, title: str) -> Planned:
+    """As `segmentation`."""
+    faults = Faults()
+    data = look_at_detection(root, faults)
+    faults.refuse(root)
+    assert data is not None
+    return detection_planned.as_planned(plan_detection(data, budget), title)
 
 
-def task_of(root: Path) -> str:
-    """The task that the layout of `root` is for. Raises InputError where it is for none that is planned."""
-    if not root.is_dir():
-        raise InputError(root, expected="a folder", got="none", fix="check --dataset_dir")
-    return "segmentation"
+TASKS: dict[str, Callable[[Path, Budget, str], Planned]] = {"segmentation": segmentation, "detection": detection}

@@ -1,12 +1,19 @@
 """A network whose levels halve some axes only takes images of any size."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
 from shared.nets.axis_unet import AxisUNet
 from tests.running import assert_onnxruntime_agrees
 
-THICK = {"filters": [4, 6, 8], "strides": [[2, 2, 1], [2, 2, 2]], "kernels": [[3, 3, 1], [3, 3, 3], [3, 3, 3]]}
+THICK: dict[str, Any] = {
+    "filters": [4, 6, 8],
+    "strides": [[2, 2, 1], [2, 2, 2]],
+    "kernels": [[3, 3, 1], [3, 3, 3], [3, 3, 3]],
+}
 
 
 @pytest.mark.parametrize("size", [(8, 8, 4), (9, 11, 3)])
@@ -33,7 +40,7 @@ def test_levels_that_do_not_fit_together_are_refused() -> None:
         AxisUNet(2, 1, 2, filters=[4, 8], strides=[[2, 2]], kernels=[[3, 3], [3, 3]])
 
 
-def test_onnxruntime_gives_what_torch_gives(tmp_path) -> None:
+def test_onnxruntime_gives_what_torch_gives(tmp_path: Path) -> None:
     network = AxisUNet(2, 1, 3, filters=[4, 6, 8], strides=[[2, 2], [2, 2]], kernels=[[3, 3]] * 3).eval()
     with torch.no_grad():  # else all is near 0
         network.output_block.conv.conv.bias.fill_(2.0)
