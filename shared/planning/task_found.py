@@ -9,7 +9,7 @@ from scipy import ndimage
 from shared.errors import InputError
 from shared.files import read_json
 from shared.images.beside import with_labels_beside
-from shared.images.cases import Case, find_cases, find_labelled_cases
+from shared.images.cases import find_cases
 from shared.images.coco import coco_files, open_coco
 from shared.images.labelme import labelme_files
 from shared.images.layouts import labelled_folders
@@ -41,8 +41,9 @@ def task_of(root: Path) -> str:
         return "detection"
     if files := labelme_files(root):
         return "instances" if any(map(_has_polygons, files)) else "detection"
-    if labelled_folders(root):
-        return "instances" if _are_instances(find_labelled_cases(root)) else "segmentation"
+    if folders := labelled_folders(root):
+        labels = [case["image"] for _, folder in folders for case in find_cases(folder)]
+        return "instances" if _are_instances(labels) else "segmentation"
     if cellpose_cases(root):
         return "instances"
     if with_labels_beside(root, find_cases(root)):
@@ -63,9 +64,9 @@ def _has_polygons(path: Path) -> bool:
     return any(shape.get("shape_type") == "polygon" for shape in shapes)
 
 
-def _are_instances(cases: Sequence[Case]) -> bool:
+def _are_instances(labels: Sequence[str]) -> bool:
     """Whether label maps of pictures number pieces: other values in each, most of which are in one piece."""
-    chosen = [case["label"] for case in cases[:: max(1, len(cases) // LOOKED_AT)]]
+    chosen = labels[:: max(1, len(labels) // LOOKED_AT)]
     if not all(Path(label).name.lower().endswith(RASTER_ENDINGS) for label in chosen):
         return False
     found = [pieces for label in chosen if (pieces := _pieces(label)) is not None]
