@@ -8,16 +8,16 @@ from shared.places import checkout
 from shared.planning.budget import budget_of
 from shared.planning.table import as_text
 from shared.planning.task_found import task_of
-from shared.planning.tasks import AUTO, TASKS
+from shared.planning.tasks import AUTO, WAYS, planned
 from shared.planning.training import train
-from shared.planning.writing import check_name, write_bundle
+from shared.planning.writing import check_name, title_of, write_bundle
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     made.add_argument("name", metavar="NAME", help="of the bundle, such as liver_ct_segmentation")
     made.add_argument("--dataset_dir", type=Path, required=True, help="in a layout that train.json takes")
-    made.add_argument("--task", choices=[AUTO, *TASKS], default=AUTO, help="%(default)s: found out by the layout")
+    made.add_argument("--task", choices=[AUTO, *WAYS], default=AUTO, help="%(default)s: found out by the layout")
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
     made.add_argument("--bundles_dir", type=Path, default=checkout() / "bundles", help="this checkout's if left out")
     made.add_argument("--train", action="store_true", help="go on to train.json, and keep its model.pt as the weights")
@@ -37,12 +37,21 @@ def main() -> None:
             "--licence", expected="the licence of data that are copied", got="nothing", fix="add --licence TEXT"
         )
     task = task_of(root) if arguments.task == AUTO else arguments.task
-    planned = TASKS[task](root, budget, arguments.name.replace("_", " ").capitalize())
-    print(as_text(planned.findings))
-    samples = planned.samples if arguments.copy_samples else []
-    write_bundle(folder, planned, source=root.name, licence=arguments.licence, samples=samples, root=root)
-    print(f"\n{folder}: a bundle for {planned.task}")
+    plan = planned(_known(task, root), root, budget, title_of(folder))
+    print(as_text(plan.findings))
+    samples = plan.samples if arguments.copy_samples else []
+    write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
+    print(f"\n{folder}: a bundle for {plan.task}")
     if arguments.train:
         train(folder, root)
     else:
         print(f"cd {folder} && python -m monai.bundle run --config_file configs/train.json --dataset_dir {root}")
+
+
+def _known(task: str, root: Path) -> str:
+    """`task`. Raises InputError where it is not planned."""
+    if task not in WAYS:
+        raise InputError(
+            root, expected=f"data for {', '.join(WAYS)}", got=f"some for {task}", fix="see CONTRIBUTING.md"
+        )
+    return task

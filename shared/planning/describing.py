@@ -14,7 +14,8 @@ UNKNOWN = "not stated"  # of a licence
 def metadata(planned: Planned, title: str, source: str, licence: str, versions: dict[str, str]) -> Part:
     """The content of metadata.json. versions: of the packages that a bundle requires, by their names."""
     own = {"monai": "monai_version", "torch": "pytorch_version", "numpy": "numpy_version"}
-    described = {key: value for key, value in planned.described.items() if key != "network_data_format"}
+    last = {key: planned.described[key] for key in ("references", "network_data_format")}
+    described = {key: value for key, value in planned.described.items() if key not in last}
     return {
         "schema": SCHEMA,
         "version": "0.1.0",
@@ -30,11 +31,7 @@ def metadata(planned: Planned, title: str, source: str, licence: str, versions: 
         "data_source": source,
         "eval_metrics": {},
         "intended_use": "Research. Not a medical device, not for diagnosis.",
-        "references": [
-            "Isensee, F. et al. nnU-Net: a self-configuring method for deep learning-based biomedical image"
-            " segmentation. Nature Methods 18 (2021) 203-211. https://doi.org/10.1038/s41592-020-01008-z"
-        ],
-        "network_data_format": planned.described["network_data_format"],
+        **last,
     }
 
 

@@ -12,6 +12,10 @@ from shared.planning.table import Finding, ranged
 
 LARGER = 2.5  # times the usual side, from which a picture is seen in tiles: 1600 of 640 in blood_cell_yolo_detection
 LAST_EPOCHS = 7  # one in so many is without mosaics, at the end
+TOOD = (
+    "Feng, C. et al. TOOD: Task-aligned One-stage Object Detection. ICCV 2021. "
+    "https://doi.org/10.1109/ICCV48922.2021.00349"
+)
 
 
 def as_planned(plan: DetectionPlan, title: str) -> Planned:
@@ -109,6 +113,7 @@ def _described(plan: DetectionPlan, found: str) -> Part:
         "image_classes": f"pictures, {data.channels} channel{'s' * (data.channels > 1)}",
         "label_classes": f"boxes of the classes {', '.join(names)}",
         "pred_classes": f"boxes in pixels and a score from 0 to 1 for each of {', '.join(names)}",
+        "references": [TOOD],
         "network_data_format": {"inputs": {"image": inputs | {"value_range": [0, 1]}}, "outputs": {"pred": outputs}},
     }
 

@@ -13,6 +13,11 @@ from shared.planning.segmentation_plan import SegmentationPlan, network_of
 from shared.planning.table import Finding, listed
 from shared.tasks.segmentation.synthetic_recipe import MEAN_DICE
 
+NNUNET = (
+    "Isensee, F. et al. nnU-Net: a self-configuring method for deep learning-based biomedical image segmentation. "
+    "Nature Methods 18 (2021) 203-211. https://doi.org/10.1038/s41592-020-01008-z"
+)
+
 
 def as_planned(plan: SegmentationPlan, title: str) -> Planned:
     """The plan as a bundle called `title` is written from it."""
@@ -79,6 +84,7 @@ def _described(plan: SegmentationPlan, structures: str) -> Part:
         "image_classes": f"{data.modality or 'images'}, {data.channels} channel{'s' * (data.channels > 1)}",
         "label_classes": ", ".join(f"{place} {name}" for place, name in classes.items()),
         "pred_classes": f"{len(classes)} channels of logits, one a class",
+        "references": [NNUNET],
         "network_data_format": {
             "inputs": {"image": image_format(channels=inputs, size=size, modality=data.modality or "n/a")},
             "outputs": {"pred": image_format(channels=classes, size=size, format="segmentation")},

@@ -31,6 +31,11 @@ def check_name(folder: Path) -> None:
         raise InputError(folder, expected="a new bundle", got="one of this name", fix="choose another name")
 
 
+def title_of(folder: Path) -> str:
+    """What a bundle is called in words, by its folder."""
+    return folder.name.replace("_", " ").capitalize()
+
+
 def write_bundle(
     folder: Path, planned: Planned, *, source: str, licence: str, samples: Sequence[Case], root: Path
 ) -> Path:
@@ -40,7 +45,7 @@ def write_bundle(
     folder is there, or cannot be written.
     """
     check_name(folder)
-    title = folder.name.replace("_", " ").capitalize()
+    title = title_of(folder)
     with system_faults(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as temporary:
