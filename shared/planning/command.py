@@ -6,6 +6,7 @@ from pathlib import Path
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import checkout
 from shared.planning.budget import budget_of
+from shared.planning.measuring import busy
 from shared.planning.table import as_text
 from shared.planning.task_found import task_of
 from shared.planning.tasks import AUTO, WAYS, planned
@@ -37,7 +38,9 @@ def main() -> None:
             "--licence", expected="the licence of data that are copied", got="nothing", fix="add --licence TEXT"
         )
     task = task_of(root) if arguments.task == AUTO else arguments.task
-    plan = planned(_known(task, root), root, budget, title_of(folder))
+    if line := busy():
+        print(f"warning: {line}")
+    plan = planned(task, root, budget, title_of(folder))
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
@@ -46,12 +49,3 @@ def main() -> None:
         train(folder, root)
     else:
         print(f"cd {folder} && python -m monai.bundle run --config_file configs/train.json --dataset_dir {root}")
-
-
-def _known(task: str, root: Path) -> str:
-    """`task`. Raises InputError where it is not planned."""
-    if task not in WAYS:
-        raise InputError(
-            root, expected=f"data for {', '.join(WAYS)}", got=f"some for {task}", fix="see CONTRIBUTING.md"
-        )
-    return task

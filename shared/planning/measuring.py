@@ -72,6 +72,14 @@ def seconds(network: Part, shape: Sequence[int], device: torch.device, *, repeat
     return min(times[1:])
 
 
+def busy() -> str:
+    """A line where other processes compute as well, so that steps are measured too long; "" where none do."""
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 1 + 0.5 * cores:
+        return ""
+    return f"the machine is busy (load {load:.1f} on {cores} cores): steps are measured too long; plan when it is not"
+
+
 def free_memory(device: torch.device) -> int:
     """The bytes that a process can take: of the GPU, or of the machine, within the limit of a container."""
     if device.type == "cuda":

@@ -21,6 +21,7 @@ SHARE = 0.05  # of all voxels of the data set that a batch has at most: nnU-Net'
 USABLE = 0.8  # of free memory
 ON_GPU = 8 * 2**30  # bytes that nnU-Net plans for, where no GPU is here to be asked
 WAY_BACK = 2.0  # times what is kept for it, gradients and workspace included
+NetworkOf = Callable[[Levels, Sequence[int]], Part]
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,14 @@ def bounds_of(budget: Budget, *, voxels: float, channels: int, cached: float = 0
 class Sizing:
     """Finds the largest patch, then the widest network, then the largest batch of which the budget has WANTED_STEPS.
 
-    network_of: the network_def of levels and filters, without references. What a step takes is its operations by the
+    network_of: the network_def of levels and filters, without references; counted: of what is counted instead, where
+    that is not the network that steps are measured with. What a step takes is its operations by the
     rate that one small step was measured at; the step that is chosen is measured itself.
     """
 
-    def __init__(self, network_of: Callable[[Levels, Sequence[int]], Part], bounds: Bounds) -> None:
+    def __init__(self, network_of: NetworkOf, bounds: Bounds, counted: NetworkOf | None = None) -> None:
         self.network_of = network_of
+        self.counted = counted or network_of
         self.bounds = bounds
         self.rate = 0.0  # operations a second, from the first measurement on
         self.costs: dict[tuple[int, ...], Cost] = {}  # of one image, by its patch and the first filters
@@ -123,7 +126,7 @@ class Sizing:
         filters = [min(most, width * 2**level) for level in range(levels.count)]
         key = (*levels.patch, width)
         if key not in self.costs:
-            self.costs[key] = cost(self.network_of(levels, filters), self._shape(levels, 1))
+            self.costs[key] = cost(self.counted(levels, filters), self._shape(levels, 1))
         one = self.costs[key]
         needed = Cost(one.operations * batch, one.kept_bytes * batch)
         if WAY_BACK * needed.kept_bytes > self.bounds.memory:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from shared.planning import detection_planned, instances_planned, segmentation_planned
+from shared.planning import detection_planned, instances_planned, registration_planned, segmentation_planned
 from shared.planning.budget import Budget
 from shared.planning.detection_data import look_at_detection
 from shared.planning.detection_plan import plan_detection
@@ -12,6 +12,8 @@ from shared.planning.faults import Faults
 from shared.planning.instances_data import look_at_instances
 from shared.planning.instances_plan import plan_instances
 from shared.planning.planned import Planned
+from shared.planning.registration_data import look_at_registration
+from shared.planning.registration_plan import plan_registration
 from shared.planning.segmentation_data import look_at_segmentation
 from shared.planning.segmentation_plan import plan_segmentation
 
@@ -30,6 +32,7 @@ WAYS = {
     "segmentation": Way(look_at_segmentation, plan_segmentation, segmentation_planned.as_planned),
     "detection": Way(look_at_detection, plan_detection, detection_planned.as_planned),
     "instances": Way(look_at_instances, plan_instances, instances_planned.as_planned),
+    "registration": Way(look_at_registration, plan_registration, registration_planned.as_planned),
 }
 
 
