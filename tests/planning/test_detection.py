@@ -11,6 +11,7 @@ import pytest
 from shared.errors import InputError
 from shared.files import read_table
 from shared.planning.detection_plan import input_size
+from shared.zoo import probe
 from tests.planning.conftest import RunCommand
 from tests.running import run_here
 
@@ -24,6 +25,7 @@ def test_a_planned_bundle_trains_and_finds(boxed_dataset: BoxedMaker, new_bundle
     train = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
     assert train["class_names"] == ["bright", "dark"]  # of which there are more, first
     assert train["channels"] == 3
+    assert probe.network(bundle)  # takes and gives what metadata.json says, or raises
     short: dict[str, Any] = {"max_epochs": 1, "batch_size": 2, "warmup_epochs": 0.5}
     run_here(bundle, tmp_path / "training", "train", dataset_dir=data, **short, **SMALL)
     out = run_here(bundle, tmp_path / "out", weights=tmp_path / "training" / "model.pt", **SMALL)

@@ -14,6 +14,7 @@ from shared.planning import instances_plan
 from shared.planning.instances_plan import anchor_sizes, patch_size, squares
 from shared.planning.measuring import made
 from shared.tasks.instances.learner import MaskRCNNLearner
+from shared.zoo import probe
 from tests.planning.conftest import RunCommand
 from tests.running import run_here, write_picture
 
@@ -47,6 +48,7 @@ def test_a_planned_bundle_trains_and_outlines(cells: Path, new_bundle: RunComman
     bundle = new_bundle("squares", cells, "--budget", "30m", "--copy_samples", "--licence", "CC0")
     train = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
     assert train["channels"] == 1
+    assert probe.network(bundle)  # takes and gives what metadata.json says, or raises
     assert train["network_def"]["filters"] == [32, 64, 128, 192]  # 3,000 steps of 0.32 s are within 22 minutes
     short: dict[str, Any] = {"max_epochs": 1, "batch_size": 2, "patch_size": [64, 64]}
     run_here(bundle, tmp_path / "training", "train", dataset_dir=cells, **short, **SMALL)

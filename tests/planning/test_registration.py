@@ -10,6 +10,7 @@ import pytest
 
 from shared.files import read_table
 from shared.planning.registration_plan import patch_size
+from shared.zoo import probe
 from tests.planning.conftest import RunCommand
 from tests.running import run_here
 
@@ -26,6 +27,7 @@ def test_a_planned_bundle_trains_and_registers(
     assert train["network_def"]["spatial_dims"] == len(shape)
     assert train["affine"] == "none"  # all lie on one grid
     assert train["overlap"] == 1.0  # there are labels
+    assert probe.network(bundle)  # takes and gives what metadata.json says, or raises
     short: dict[str, Any] = {"max_epochs": 1, "batch_size": 2, "pairs_per_epoch": 4, "validation_fraction": 0.34}
     run_here(bundle, tmp_path / "training", "train", dataset_dir=data, **short, **SMALL)
     folder, ending = ("imagesTr", "nii.gz") if len(shape) == 3 else ("images", "png")

@@ -12,6 +12,7 @@ import pytest
 from shared.errors import InputError
 from shared.files import read_table
 from shared.images.snapping import JPEG
+from shared.zoo import probe
 from tests.planning.conftest import RunCommand
 from tests.running import run_here, write_picture
 
@@ -38,6 +39,7 @@ def test_a_planned_bundle_trains_segments_and_scores(
     assert train["class_names"] == ["background", "class_1", "class_2"]
     assert train["network_def"]["spatial_dims"] == len(shape)
     assert train["max_epochs"] > 10
+    assert probe.network(bundle)  # takes and gives what metadata.json says, or raises
 
     short = {"max_epochs": 1, "crops_per_image": 1, "batch_size": 2}  # of four cases: two steps
     run_here(bundle, tmp_path / "training", "train", dataset_dir=data, **short, **small(bundle))
