@@ -64,10 +64,18 @@ def by_patient(pattern: str) -> Callable[[list[str]], list[str]] | None:
     """What `grouped` of `split_by_name` may be: of each name that `pattern` matches in full its first group.
 
     pattern: a regular expression such as `(.*\\d)_[^_]*`; with "" no names belong together.
+    Raises InputError where it is none, or has no group.
     """
     if not pattern:
         return None
-    whole = re.compile(pattern)
+    try:
+        whole = re.compile(pattern)
+    except re.error as error:
+        raise InputError("--patient", expected="a regular expression", got=error, fix="correct it") from error
+    if not whole.groups:
+        raise InputError(
+            "--patient", expected="a regular expression with a group, the patient's", got=pattern, fix="add brackets"
+        )
 
     def patients(names: list[str]) -> list[str]:
         matches = [whole.fullmatch(name) for name in names]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.errors import InputError
 from shared.images.splits import by_patient, split_by_name
 from shared.planning.patients import patient_pattern, shared_patients
 
@@ -25,6 +26,12 @@ def test_a_number_with_several_images_is_a_patient() -> None:
 )
 def test_other_names_are_of_a_patient_each(names: list[str]) -> None:
     assert patient_pattern(names) == ""
+
+
+@pytest.mark.parametrize("pattern", ["(p", "p.*"])
+def test_a_pattern_without_a_patient_is_refused(pattern: str) -> None:
+    with pytest.raises(InputError, match="--patient: expected a regular expression"):
+        by_patient(pattern)
 
 
 def test_a_split_keeps_a_patients_images_together() -> None:
