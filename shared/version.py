@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 SUFFIXES = {".py", ".json", ".html"}
-CHECKOUT_ALONE = {"studies", "benchmarks"}  # nothing imports them but scripts that archives have not
+CHECKOUT_ALONE = {"planning", "studies", "benchmarks"}  # nothing imports them but scripts that archives have not
 
 
 def package_files(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "commandline", "hub", "images",
     "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "explaining", "tasks",
-    "atlases", "export", "run_onnx", "zoo", "studies", "benchmarks",
+    "atlases", "export", "run_onnx", "zoo", "planning", "studies", "benchmarks",
 )  # fmt: skip
 
 

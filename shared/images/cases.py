@@ -16,7 +16,7 @@ from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image
 from shared.images.passed import PassedOver
 from shared.images.raster import RASTER_ENDINGS, slice_names
 from shared.images.reading import ENDINGS_OF, without_ending
-from shared.images.splits import choose_part, split_by_name
+from shared.images.splits import by_patient, choose_part, split_by_name
 
 Case = dict[str, str]  # "case": name; "image": path; "label": path, where there is one
 
@@ -124,22 +124,31 @@ def _labelled(root: Path, images: Path, labels: Path) -> list[Case]:
 
 
 def split_cases(
-    dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 0, fold: int = 0
+    dataset_dir: str | Path, *, fraction: float = 0.15, seed: int = 0, fold: int = 0, patient: str = ""
 ) -> dict[str, list[Case]]:
     """The labelled cases as {"training": [...], "validation": [...], "all": [...]}, "test" where the folders have one.
 
     A `validation` list in dataset.json decides, or folders train/, val/ and test/ of images; else the names, sorted,
     are shuffled by `seed`, and the `fold`-th `fraction` of them (at least one) is for validation: fraction 1/k and
-    folds 0 … k - 1 make k-fold cross-validation. Raises InputError where a part would be empty, or there is no such
-    fold.
+    folds 0 … k - 1 make k-fold cross-validation. patient: what of a name is the patient's, whose cases are drawn
+    together (see `by_patient`). Raises InputError where a part would be empty, or there is no such fold.
     """
     cases = find_labelled_cases(dataset_dir)
     names = [without_image_folder(PurePath(case["case"])) for case in cases]
-    return split_by_name(dataset_dir, cases, names, fraction=fraction, seed=seed, fold=fold)
+    return split_by_name(
+        dataset_dir, cases, names, fraction=fraction, seed=seed, fold=fold, grouped=by_patient(patient)
+    )
 
 
 def select_cases(
-    dataset_dir: str | Path, *, part: str = "all", fraction: float = 0.15, seed: int = 0, fold: int = 0, only: str = "*"
+    dataset_dir: str | Path,
+    *,
+    part: str = "all",
+    fraction: float = 0.15,
+    seed: int = 0,
+    fold: int = 0,
+    only: str = "*",
+    patient: str = "",
 ) -> list[Case]:
     """The labelled cases of one part: "all", "training" or "validation" (see `split_cases`).
 
@@ -148,7 +157,7 @@ def select_cases(
     cases = choose_part(
         part,
         lambda: find_labelled_cases(dataset_dir),
-        lambda: split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold),
+        lambda: split_cases(dataset_dir, fraction=fraction, seed=seed, fold=fold, patient=patient),
     )
     chosen = [case for case in cases if fnmatchcase(case["case"], only)]
     if not chosen:

@@ -15,15 +15,16 @@ SMALLEST_PX = 2.0  # an object of fewer pixels has no shape that any network cou
 class Magnification:
     """By how much images are enlarged, so that their objects are as wide as those that a network knows.
 
-    known_px, known_um: how wide a typical object is, in pixels where the network sees it at its best, and in µm.
+    known_px, known_um: how wide a typical object is, in pixels where the network sees it at its best, and in µm, if
+    that is known.
     diameter: how wide one is in the images, in pixels; "auto": estimated from each; "": not known.
     without_change: the widths, in pixels, of objects that were estimated, for which nothing is resized.
-    Where `diameter` is no number, the size of the pixels decides if it is known.
+    Where `diameter` is no number, the size of the pixels decides if both are known.
     Raises InputError where `diameter` is none of these.
     """
 
     known_px: float
-    known_um: float
+    known_um: float | None = None
     diameter: object = ""
     without_change: Sequence[float] = ()
 
@@ -46,7 +47,7 @@ class Magnification:
         Raises InputError where an object would be wider than the image, or of fewer pixels than SMALLEST_PX.
         """
         diameter, source = self._diameter_px(), "by --diameter"
-        if diameter is None and pixel_size is not None:
+        if diameter is None and pixel_size is not None and self.known_um is not None:
             diameter, source = self.known_um / pixel_size, f"by its pixels of {pixel_size:g} µm"
         if diameter is not None:
             self._check(diameter, size, source)

@@ -1,5 +1,6 @@
 """Which cases of a data set train, which validate and which test: as the data set says, or drawn by a seed."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -57,6 +58,30 @@ def split_by_name(
                 fix="add cases, or change the validation fraction or the fold",
             )
     return parts
+
+
+def by_patient(pattern: str) -> Callable[[list[str]], list[str]] | None:
+    """What `grouped` of `split_by_name` may be: of each name that `pattern` matches in full its first group.
+
+    pattern: a regular expression such as `(.*\\d)_[^_]*`; with "" no names belong together.
+    Raises InputError where it is none, or has no group.
+    """
+    if not pattern:
+        return None
+    try:
+        whole = re.compile(pattern)
+    except re.error as error:
+        raise InputError("--patient", expected="a regular expression", got=error, fix="correct it") from error
+    if not whole.groups:
+        raise InputError(
+            "--patient", expected="a regular expression with a group, the patient's", got=pattern, fix="add brackets"
+        )
+
+    def patients(names: list[str]) -> list[str]:
+        matches = [whole.fullmatch(name) for name in names]
+        return [match[1] if match else name for match, name in zip(matches, names)]
+
+    return patients
 
 
 def choose_part(part: str, whole: Callable[[], list[T]], split: Callable[[], dict[str, list[T]]]) -> list[T]:

@@ -26,6 +26,8 @@ class Segmentation:
     the labels' grid. folds: whether --fold chooses another split. augmentation: entries of "train", the list
     "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image. doubted: what
     the writer warns about, by its argument. known: of pictures, arguments of `Magnification`: what the network knows.
+    scaling: transforms of intensities in place of percentiles and standardising of each image. patient: see
+    `split_cases`.
     """
 
     descriptions: Mapping[str, str]
@@ -47,6 +49,8 @@ class Segmentation:
     several_crops: bool = False
     doubted: Mapping[str, float] = field(default_factory=dict)
     known: Part = field(default_factory=dict)
+    scaling: Sequence[Part] = ()
+    patient: str = ""
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -159,7 +163,7 @@ class Segmentation:
         )  # fmt: skip
         normal = component("NormalizeIntensityd", keys="image", channel_wise=True)
         spatial = self._on_grid(keys, modes) if self._dims == 3 else []
-        return [read, *reading, *spatial, scaled, *([normal] if self.standardised else [])]
+        return [read, *reading, *spatial, *(self.scaling or [scaled, *([normal] if self.standardised else [])])]
 
     def _on_grid(self, keys: str | list[str], modes: str | list[str]) -> list[Part]:
         """The transforms of volumes onto the grid that the network sees."""
@@ -221,7 +225,8 @@ class Segmentation:
         return {"class_names": list(self.class_names)} | values
 
     def _fold(self) -> Part:
-        return {"fold": 0} if self.folds else {}
+        """Options of how cases are drawn."""
+        return ({"fold": 0} if self.folds else {}) | ({"patient": self.patient} if self.patient else {})
 
     def _split(self) -> Part:
-        return common.SPLIT_BY | ({"fold": "@fold"} if self.folds else {})
+        return common.SPLIT_BY | {name: f"@{name}" for name in self._fold()}

@@ -1,0 +1,87 @@
+"""The plan of a segmentation, by nnU-Net's rules where it has one that fits.
+
+Source: Isensee et al., nnU-Net, Nature Methods 18 (2021) 203-211, methods and supplementary note 2.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.engine.recipe import Part, component
+from shared.images.layouts import TRAINING, VALIDATION
+from shared.planning.budget import Budget, Schedule, schedule
+from shared.planning.grid import Levels, levels, median_size, patches, target_spacing
+from shared.planning.segmentation_augmenting import Views
+from shared.planning.segmentation_data import SegmentationData
+from shared.planning.sizing import Bounds, Sized, Sizing, bounds_of
+
+SMALLEST = {2: 64, 3: 32}  # voxels along a patch's longest axis, by dimensions
+LARGEST = {2: 512, 3: 192}  # of the same
+MOST_LEVELS = {2: 7, 3: 6}
+SHORTEST_EPOCH = 50  # steps
+BYTES_CACHED = 8  # of a voxel of a training case: image and label in float32
+INFERENCE_SHARE = 1 / 3  # of a training step that the network alone takes
+
+
+@dataclass(frozen=True)
+class SegmentationPlan:
+    """What is concluded from `data` for a training within `budget`."""
+
+    data: SegmentationData
+    budget: Budget
+    pixdim: list[float]
+    size: list[int]
+    sized: Sized
+    crops: int
+    schedule: Schedule
+    bounds: Bounds
+
+    def views(self) -> Views:
+        return Views(self.sized.patch, self.size, self.pixdim, self.data.classes.names)
+
+    @property
+    def tile(self) -> list[int]:
+        """What inference runs at once: the largest image, where that is not much more than a patch."""
+        sizes = (self.data.sizes * self.data.spacings / self.pixdim).max(axis=0).round().astype(int).tolist()
+        whole = all(side <= 1.5 * patch for side, patch in zip(sizes, self.sized.patch))
+        return [max(side, patch) for side, patch in zip(sizes, self.sized.patch)] if whole else self.sized.patch
+
+
+def plan_segmentation(data: SegmentationData, budget: Budget) -> SegmentationPlan:
+    """Raises InputError where no network fits into memory."""
+    pixdim = target_spacing(data.spacings, data.sizes) if data.dims == 3 else [1.0, 1.0]
+    size = median_size(data.spacings, data.sizes, pixdim)
+    cases = len(data.parts[TRAINING])
+    cached = BYTES_CACHED * math.prod(size) * cases
+    bounds = bounds_of(budget, voxels=math.prod(size) * len(data.seen), channels=data.channels, cached=cached)
+    largest = [min(side, LARGEST[data.dims]) for side in size]
+    candidates = [
+        levels(patch, pixdim, most=MOST_LEVELS[data.dims])
+        for patch in patches(largest, pixdim, smallest=SMALLEST[data.dims])
+    ]
+    sized = Sizing(lambda down, filters: whole_network(data, down, filters), bounds).choose(candidates)
+    crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
+    timed = schedule(
+        budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds,
+        validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
+    )  # fmt: skip
+    return SegmentationPlan(data, budget, pixdim, size, sized, crops, timed, bounds)
+
+
+def network_of(dims: int, down: Levels, filters: Sequence[int]) -> Part:
+    """The network_def but for its channels."""
+    return component(
+        "shared.nets.axis_unet.AxisUNet", spatial_dims=dims, filters=list(filters), strides=down.strides,
+        kernels=down.kernels,
+    )  # fmt: skip
+
+
+def whole_network(data: SegmentationData, down: Levels, filters: Sequence[int]) -> Part:
+    channels = {"in_channels": data.channels, "out_channels": len(data.classes.names)}
+    return network_of(data.dims, down, filters) | channels
+
+
+def _case_seconds(sized: Sized, size: Sequence[int]) -> float:
+    """A median image in tiles that overlap by half, by what a step takes; 0 where that is not known."""
+    tiles = math.prod(max(1, 2 * math.ceil(side / patch) - 1) for side, patch in zip(size, sized.patch))
+    return 0.0 if math.isinf(sized.step_seconds) else INFERENCE_SHARE * tiles * sized.step_seconds / sized.batch

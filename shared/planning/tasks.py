@@ -1,0 +1,47 @@
+"""How each task is planned: its data looked at, a plan concluded, and what a bundle is written from."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from shared.planning import detection_planned, instances_planned, registration_planned, segmentation_planned
+from shared.planning.budget import Budget
+from shared.planning.detection_data import look_at_detection
+from shared.planning.detection_plan import plan_detection
+from shared.planning.faults import Faults
+from shared.planning.instances_data import look_at_instances
+from shared.planning.instances_plan import plan_instances
+from shared.planning.planned import Planned
+from shared.planning.registration_data import look_at_registration
+from shared.planning.registration_plan import plan_registration
+from shared.planning.segmentation_data import look_at_segmentation
+from shared.planning.segmentation_plan import plan_segmentation
+
+AUTO = "auto"
+
+
+class Way(NamedTuple):
+    """look: at a folder, adding what is wrong; conclude: from what it gives; describe: that, for a bundle's title."""
+
+    look: Callable[[Path, Faults], Any]
+    conclude: Callable[[Any, Budget], Any]
+    describe: Callable[[Any, str], Planned]
+
+
+WAYS = {
+    "segmentation": Way(look_at_segmentation, plan_segmentation, segmentation_planned.as_planned),
+    "detection": Way(look_at_detection, plan_detection, detection_planned.as_planned),
+    "instances": Way(look_at_instances, plan_instances, instances_planned.as_planned),
+    "registration": Way(look_at_registration, plan_registration, registration_planned.as_planned),
+}
+
+
+def planned(task: str, root: Path, budget: Budget, title: str) -> Planned:
+    """The plan of a bundle called `title` for the data set `root`; what is wrong with that is printed before.
+
+    Raises InputError where the data cannot be used, no network fits into memory, or the task is not planned.
+    """
+    way, faults = WAYS[task], Faults()
+    data = way.look(root, faults)
+    faults.refuse(root)
+    return way.describe(way.conclude(data, budget), title)
