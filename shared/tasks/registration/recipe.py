@@ -22,6 +22,7 @@ SCALED = component(
 )  # fmt: skip
 WRITTEN = {"resume": False} | common.DRAWING | {"inverse": False}  # options of what inference writes
 MEMORY = {"memory_limit": 6.0}  # option of inference, in GiB
+COMPUTED = {"bfloat16": True, "num_workers": 0, "device": common.DEVICE}  # options of how a run over cases computes
 ON_CPU = compose(component("ToDeviced", keys="pred", device="cpu"))
 WRITING = common.writing(
     component(
@@ -39,6 +40,11 @@ SCORING = common.scoring(
         pictures="@pictures",
     )
 )
+FORMS = {
+    "field": function("shared.engine.forms.Form"),
+    "warp": function("shared.tasks.registration.onnx_forms.Moved"),
+    "gather": function("shared.tasks.registration.onnx_forms.Moved", gather=True),
+}
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
 EXTENDED = {"prepare_batch": function("shared.tasks.registration.inferer.prepare_extended")}
 LATER_IMAGES = [  # what the transforms of a drawn pair end with
@@ -61,7 +67,7 @@ def split_with_labels(label_suffix: str) -> Part:
     return {"label_suffix": label_suffix} | common.SPLIT
 
 
-def registration_loss(overlap: str) -> Part:
+def registration_loss(overlap: str | float) -> Part:
     similarity = component(
         "shared.tasks.registration.similarity.similarity_named", name="@similarity", window="@ncc_window"
     )
@@ -69,6 +75,15 @@ def registration_loss(overlap: str) -> Part:
         "shared.tasks.registration.losses.RegistrationLoss", similarity=similarity, smoothness="@smoothness",
         ignore_zeros="@ignore_zeros", overlap=overlap,
     )  # fmt: skip
+
+
+def inferring(**options: bool) -> Part:
+    """The entries of an inference that a network does, refined where that is asked for."""
+    inferer = component(
+        "shared.tasks.registration.inferer.RegistrationInferer", loss="@refine_loss", refine_steps="@refine_steps",
+        learning_rate="@refine_learning_rate", anchor="@refine_anchor", bfloat16="@bfloat16", **options,
+    )  # fmt: skip
+    return {"refine_loss": registration_loss("@refine_overlap"), "inferer": inferer, "postprocessing": ON_CPU}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,20 +121,15 @@ class Registration:
         return {"train": self._train(), "multi_gpu_train": learning.on_several_gpus("@both_ways", shuffle=False)}
 
     def _inference(self) -> Config:
-        forms = {
-            "field": function("shared.engine.forms.Form"),
-            "warp": function("shared.tasks.registration.onnx_forms.Moved"),
-            "gather": function("shared.tasks.registration.onnx_forms.Moved", gather=True),
-        }
         return common.over_cases(
             description=self.descriptions["inference"],
             options=PAIR | WRITTEN | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
-            network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
+            network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), FORMS),
             preprocessing=reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
-            inference=self._inferring(),
+            inference=inferring(),
             evaluator=EXTENDED,
         )
 
@@ -133,7 +143,7 @@ class Registration:
             preprocessing=reading_pairs(spatial_dims=self._dims),
             cases=SELECTED_PAIRS,
             report=SCORING,
-            inference=self._inferring(with_inverse=True),
+            inference=inferring(with_inverse=True),
             evaluator=EXTENDED,
         )
 
@@ -157,7 +167,7 @@ class Registration:
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
             preprocessing=reading_pairs(spatial_dims=self._dims),
             loss=registration_loss("@overlap"),
-            validate=_validation(),
+            validate=ring_validation(component("SimpleInferer")),
             train=learning.training_loop(
                 self._training_data(),
                 network="@both_ways",
@@ -166,13 +176,6 @@ class Registration:
                 prepare_batch=PREPARED,
             ),
         )
-
-    def _inferring(self, **options: bool) -> Part:
-        inferer = component(
-            "shared.tasks.registration.inferer.RegistrationInferer", loss="@refine_loss", refine_steps="@refine_steps",
-            learning_rate="@refine_learning_rate", anchor="@refine_anchor", bfloat16="@bfloat16", **options,
-        )  # fmt: skip
-        return {"refine_loss": registration_loss("@refine_overlap"), "inferer": inferer, "postprocessing": ON_CPU}
 
     def _training_data(self) -> Part:
         reading = compose(
@@ -195,15 +198,16 @@ class Registration:
         }
 
     def _registering(self) -> Part:
-        computed = {"bfloat16": True, "num_workers": 0, "device": common.DEVICE}
-        return self.alignment | self.refining | self.likeness | computed
+        return self.alignment | self.refining | self.likeness | COMPUTED
 
     @property
     def _dims(self) -> int:
         return int(self.network["spatial_dims"])
 
 
-def _validation() -> Part:
+def ring_validation(inferer: Part) -> Part:
+    """The entry "validate" over a ring of pairs, which `inferer` registers by the network."""
+
     def figure(name: str) -> Part:
         return component("shared.tasks.registration.learner.PairFigure", figure=name)
 
@@ -212,7 +216,7 @@ def _validation() -> Part:
     )
     return {"pairs": pairs} | learning.validation(
         data="@validate#pairs",
-        inferer=component("SimpleInferer"),
+        inferer=inferer,
         postprocessing=compose(component("EnsureTyped", keys="pred", track_meta=False)),
         key_metric={"pair_score": figure("$'dice' if 'label' in @subjects['all'][0] else 'ncc'")},
         additional_metrics={name: figure(name) for name in ("ncc", "folds_percent", "sd_log_jacobian")},
