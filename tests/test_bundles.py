@@ -37,7 +37,10 @@ def each(ending: str, without: Collection[str] = OPTIMISING) -> pytest.MarkDecor
 each_bundle, each_network = each("", without=()), each("")
 # Of bundles that are alike one where tests are to be quick, the others in `make test-slow`.
 BY_TORCHRUN = "blood_cell_yolo_detection"
-TWINS = {"hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration"}
+TWINS = {
+    "hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration",
+    "brain_mr_template_registration",
+}  # fmt: skip
 
 
 def one_of_a_kind(*, without: Collection[str] = (), slow: Collection[str] = ()) -> pytest.MarkDecorator:

@@ -1,11 +1,13 @@
 """The bundle of a learned template: what a user gets of images, of a group, and of the template itself."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from shared.files import read_json, read_table
 from tests.running import refused_here, run_here
@@ -80,3 +82,22 @@ def test_a_finished_image_is_left_alone_and_counts_in_the_group(results: Path) -
     run_here(BUNDLE, results, pictures=False, resume=True)
     assert field.stat().st_mtime_ns == before
     assert read_json(results / "group" / "group.json")["cases"] == 4
+
+
+def train(output_dir: Path, **options: Any) -> dict[str, Any]:
+    """What a training of a small network on the samples leaves in last.pt."""
+    small = {"network_def#filters": [4, 8], "patch_size": [80, 96], "pixdim": 2.0, "batch_size": 1, "val_interval": 2}
+    run_here(BUNDLE, output_dir, "train", **small, **options)
+    state: dict[str, Any] = torch.load(output_dir / "last.pt", weights_only=True)
+    return state
+
+
+def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    """Also its running mean of displacements, which decides where the template goes next."""
+    straight = train(tmp_path / "straight", max_epochs=2)
+    train(tmp_path / "halted", max_epochs=1, **{"train#lr_scheduler#t_total": 4})  # 2 epochs of 2 images
+    resumed = train(tmp_path / "halted", max_epochs=2, resume=True)
+    assert torch.equal(straight["loss"]["running"], resumed["loss"]["running"])
+    assert torch.equal(straight["network"]["template"], resumed["network"]["template"])
+    assert float(straight["loss"]["running"].abs().max()) > 0
+    assert straight["network"]["affine"].any()

@@ -22,7 +22,7 @@ RECIPE = Templates(
     columns={"ventricle_area": [325.0, 219.0]},
     alignment=BRAIN.RECIPE.alignment,
     likeness=BRAIN.RECIPE.likeness,
-    refining=BRAIN.RECIPE.refining,
+    refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 2.0},
     training_options={
         "max_epochs": 16,
         "val_interval": 4,

@@ -77,13 +77,16 @@ def registration_loss(overlap: str | float) -> Part:
     )  # fmt: skip
 
 
-def inferring(**options: bool) -> Part:
-    """The entries of an inference that a network does, refined where that is asked for."""
+def inferring(*, overlap: str | float = "@refine_overlap", **options: bool) -> Part:
+    """The entries of an inference that a network does, refined where that is asked for.
+
+    overlap: of labels, see `RegistrationLoss`.
+    """
     inferer = component(
         "shared.tasks.registration.inferer.RegistrationInferer", loss="@refine_loss", refine_steps="@refine_steps",
         learning_rate="@refine_learning_rate", anchor="@refine_anchor", bfloat16="@bfloat16", **options,
     )  # fmt: skip
-    return {"refine_loss": registration_loss("@refine_overlap"), "inferer": inferer, "postprocessing": ON_CPU}
+    return {"refine_loss": registration_loss(overlap), "inferer": inferer, "postprocessing": ON_CPU}
 
 
 @dataclass(frozen=True, kw_only=True)

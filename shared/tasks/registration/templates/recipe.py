@@ -34,6 +34,7 @@ TABLE = component(f"{ROOM}.attributes.AttributeTable", path="@attributes_table",
 CROPPED = component(
     "ResizeWithPadOrCropd", keys=["image", "label"], spatial_size="@patch_size", allow_missing_keys=True
 )
+SCALING = {key: value for key, value in SCALED.items() if key not in ("_target_", "keys", "channel_wise")}
 WIDTH = component(f"{ROOM}.attributes.width", columns="@columns")
 
 
@@ -80,11 +81,12 @@ class Templates:
             network=self._network | TEMPLATE | common.in_runtime(common.on_device(self._dims), FORMS),
             preprocessing=[
                 component(f"{ROOM}.transforms.WithTemplated", template="@template"),
-                *reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit"),
+                reading_pairs(spatial_dims=self._dims, memory_limit="@memory_limit")[0],
+                component(f"{ROOM}.transforms.ScaleMovingd", **SCALING),
             ],
             cases=component(f"{ROOM}.results.find_images", **found),
             report=common.writing(writer),
-            inference=inferring(),
+            inference=inferring(overlap=0.0),
             evaluator=EXTENDED,
         )
 

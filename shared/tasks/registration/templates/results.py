@@ -35,8 +35,8 @@ def find_images(dataset_dir: str | Path, label_suffix: str = "", output_dir: str
 class TemplateWriter(RegistrationWriter):
     """Write what `RegistrationWriter` writes of each image registered to `template`, and in group/ what `Group` does.
 
-    inverse.nii.gz, the way back, is always written. Where the template has labels,
-    template_label.nii.gz, these on the image's own grid.
+    inverse.nii.gz, the way back, is always written, and where the template has labels template_label.nii.gz: these on
+    the image's own grid.
     """
 
     def __init__(self, output_dir: str | Path, template: TemplateFile, *, pictures: bool = True) -> None:
@@ -68,7 +68,7 @@ class TemplateWriter(RegistrationWriter):
         return {"seconds": result["network_seconds"], **pair.figures()}
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the maps of the group of all images that were done, from their fields as they are in the files."""
+        """Write the maps of the group of all images of this run, from their fields as they are in the files."""
         group = Group(self.template.image)
         for row in rows:
             if row["status"] == "ok" and row["case"] in self.kept:

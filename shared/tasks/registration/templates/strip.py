@@ -10,6 +10,7 @@ from PIL import Image
 from shared.engine.canvas import caption, save_picture, side_by_side, stacked
 from shared.errors import InputError
 from shared.files import write_atomically
+from shared.images.file import ImageFile
 from shared.outputs import Outputs
 from shared.spatial.itk import to_itk
 from shared.tasks.registration.pictures import COLUMN_WIDTH, from_below
@@ -18,6 +19,7 @@ from shared.tasks.registration.templates.file import TemplateFile
 from shared.tasks.registration.templates.group import planes, template_values
 from shared.tasks.registration.views import scaled, turned, upright
 
+ENDINGS = {"fixed": "", "fixed_label": "_label"}  # of the names of a template's files, by what they are
 MILLISECONDS = 250  # a frame of the GIF
 
 
@@ -33,25 +35,20 @@ class TemplateStrip:
     pictures: bool = True
 
     def save(self) -> None:
-        """Write template.nii.gz, or template_1.nii.gz and so on, and template_label.nii.gz likewise if it has labels.
+        """Write template.nii.gz, or template_1.nii.gz and so on, and if it has labels, template_label.nii.gz likewise.
 
         Raises InputError for lists of different lengths, and as `TemplateFile` and `Outputs.claim` do.
         """
         folder, chosen = Path(self.output_dir), each_of(self.template.attributes)
-        numbers = [""] if len(chosen) == 1 else [f"_{i}" for i in range(1, len(chosen) + 1)]
-        kinds = {"fixed": "template", "fixed_label": "template_label"}
-        written = {(key, n): folder / f"{kind}{n}.nii.gz" for key, kind in kinds.items() for n in numbers}
+        names = ["template"] if len(chosen) == 1 else [f"template_{i}" for i in range(1, len(chosen) + 1)]
+        files = {name: self.template.of(attributes).files for name, attributes in zip(names, chosen)}  # errors first
+        written = {(n, key): folder / f"{n}{ENDINGS[key]}.nii.gz" for n in names for key in files[n]}
         drawn = [folder / "strip.png", folder / "strip.gif"] if self.pictures else []
         Outputs(folder).claim([*written.values(), *drawn])
-        panels = []
-        for number, attributes in zip(numbers, chosen):
-            template = self.template.of(attributes)
-            for key, file in template.files.items():
-                image = to_itk(file)
-                write_on(template.image, written[key, number], image)
-            panels.append(_panel(template))
+        for (name, key), path in written.items():
+            write_on(files[name]["fixed"], path, to_itk(files[name][key]))
         if self.pictures:
-            self._draw(folder, panels)
+            self._draw(folder, [_panel(files[name]["fixed"], words) for name, words in zip(names, chosen)])
         print(f"{len(chosen)} templates in {folder.resolve()}")
 
     def _draw(self, folder: Path, panels: Sequence[Image.Image]) -> None:
@@ -83,7 +80,7 @@ def each_of(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{name: value[i] if name in lists else value for name, value in attributes.items()} for i in range(*lengths)]
 
 
-def _panel(template: TemplateFile) -> Image.Image:
-    values = turned(scaled(template_values(template.image)), upright(template.image))
-    text = ", ".join(f"{name} {value}" for name, value in template.attributes.items()) or "template"
+def _panel(file: ImageFile, attributes: Mapping[str, Any]) -> Image.Image:
+    values = turned(scaled(template_values(file)), upright(file))
+    text = ", ".join(f"{name} {value}" for name, value in attributes.items()) or "template"
     return stacked([caption(text, COLUMN_WIDTH, size=12), *(from_below(part) for part in planes(values))], gap=4)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monai.transforms import ResizeWithPadOrCrop, Transform
+import torch
+from monai.transforms import ResizeWithPadOrCrop, ScaleIntensityRangePercentiles, Transform
 
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
@@ -77,3 +78,17 @@ class WithTemplated(Transform):
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         fixed = self.template.files
         return {**data, **fixed, "files": {**data.get("files", {}), **fixed}}
+
+
+class ScaleMovingd(Transform):
+    """Scale the first image alone of "image", (2, *S), as images are in a training; the template has what it learned.
+
+    options: of MONAI's ScaleIntensityRangePercentiles.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.scale = ScaleIntensityRangePercentiles(**options)
+
+    def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        moving, template = data["image"].split(1)
+        return {**data, "image": torch.cat([self.scale(moving), template])}

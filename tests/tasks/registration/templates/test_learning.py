@@ -84,7 +84,7 @@ def test_template_and_registration_are_learned_together_and_the_template_follows
 
 def test_a_pair_goes_through_the_template_and_back() -> None:
     network = small_network()
-    torch.nn.init.normal_(network.unet.heads[0].weight, std=0.3)
+    next(network.unet.heads.parameters()).data.normal_(std=0.3)
     network.template.data.copy_(ellipse(8))
     pair = torch.cat([ellipse(6), ellipse(11)], dim=1)
     with torch.no_grad():
