@@ -91,4 +91,4 @@ class ScaleMovingd(Transform):
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         moving, template = data["image"].split(1)
-        return {**data, "image": torch.cat([self.scale(moving), template])}
+        return {**data, "image": torch.cat([torch.as_tensor(self.scale(moving)), template])}
