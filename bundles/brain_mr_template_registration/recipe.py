@@ -24,7 +24,7 @@ RECIPE = Templates(
     likeness=BRAIN.RECIPE.likeness,
     refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 2.0},
     training_options={
-        "max_epochs": 16,
+        "max_epochs": 12,
         "val_interval": 4,
         "batch_size": 4,
         "learning_rate": 0.001,
@@ -32,7 +32,7 @@ RECIPE = Templates(
         "ema_momentum": 0.003,
         "patch_size": [160, 192],
         "magnitude": 0.002,
-        "centring": 0.4,
+        "centring": 1.0,
     },
     augmentation=[
         component(

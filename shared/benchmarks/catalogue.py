@@ -63,6 +63,7 @@ NETWORKS = {
     "_detection": {"MONAI RetinaNet, ResNet-18, network alone": "retina_net"},
     "_voxelmorph_registration": {"MONAI VoxelMorph": "voxelmorph"},
     "_nodeo_registration": {},
+    "_template_registration": {},
 }
 OTHERS = {
     "_instance_segmentation": (Method("Otsu and watershed (scikit-image)", f"{HERE}.classical.watershed"),),
@@ -76,6 +77,7 @@ OTHERS = {
         Method("ours, preset paper, 15 of 300 steps", f"{HERE}.ours.published", {"share": 20}),
         DEMONS,
     ),
+    "_template_registration": (),
 }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from shared.tasks.registration.fields import diffusion
 from shared.tasks.registration.losses import RegistrationLoss
 
-MOMENTUM = 0.01  # a step's share of the running mean, which is so one of some hundred images
+MOMENTUM = 0.02  # a step's share of the running mean, which is so one of some hundred images
 
 
 class TemplateLoss(nn.Module):
