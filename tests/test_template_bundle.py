@@ -1,5 +1,7 @@
 """The bundle of a learned template: what a user gets of images, of a group, and of the template itself."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,9 @@ import pytest
 import SimpleITK as sitk
 import torch
 
+from shared.engine.recipe import component
 from shared.files import read_json, read_table
+from shared.zoo.configs import as_json, load_recipe
 from tests.running import refused_here, run_here
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "brain_mr_template_registration"
@@ -101,3 +105,19 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path
     assert torch.equal(straight["network"]["template"], resumed["network"]["template"])
     assert float(straight["loss"]["running"].abs().max()) > 0
     assert straight["network"]["affine"].any()
+
+
+def test_a_recipe_of_volumes_learns_a_template_of_volumes(tmp_path: Path, phantom_dataset: Callable[..., Path]) -> None:
+    """The recipe with three dimensions: trained, and volumes registered to what was learned."""
+    bundle, data = tmp_path / "bundle", phantom_dataset(tmp_path / "data", count=5)
+    network = component("shared.nets.template.TemplateMorph", spatial_dims=3, filters=[4, 8])
+    recipe = load_recipe(BUNDLE / "recipe.py").RECIPE
+    recipe = replace(recipe, network=network, size=[20, 24, 16], columns={}, augmentation=[])
+    for name, config in recipe.configs().items():
+        (bundle / "configs").mkdir(parents=True, exist_ok=True)
+        (bundle / "configs" / f"{name}.json").write_text(as_json(config), encoding="utf-8")
+    run_here(bundle, tmp_path / "run", "train", max_epochs=1, ncc_window=5, dataset_dir=data)
+    weights = tmp_path / "run" / "model.pt"
+    out = run_here(bundle, tmp_path / "out", weights=weights, dataset_dir=data, pictures=False)
+    assert [row["status"] for row in read_table(out / "summary.csv")] == ["ok"] * 5
+    assert voxels(out / "group" / "mean.nii.gz").shape == (20, 24, 16)

@@ -30,7 +30,6 @@ RECIPE = Templates(
         "learning_rate": 0.001,
         "weight_decay": 0.0,
         "ema_momentum": 0.003,
-        "patch_size": [160, 192],
         "magnitude": 0.002,
         "centring": 1.0,
     },
