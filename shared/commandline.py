@@ -22,7 +22,7 @@ POSITIVE = {
 NOT_NEGATIVE = {
     "learning_rate", "num_workers", "workers", "seed", "fold", "overlap", "refine_steps", "weight_decay", "smoothness",
     "smallest", "refine_learning_rate", "refine_anchor", "refine_overlap", "epochs_without_mosaic", "positives",
-    "negatives", "shift", "tile_size", "smallest_side", "warmup_epochs", "atlas_count",
+    "negatives", "shift", "tile_size", "smallest_side", "warmup_epochs", "atlas_count", "magnitude", "centring",
 }  # fmt: skip
 LARGEST = 2**32 - 1  # of any number: what seeds, sizes and counts hold in every library
 SHARES = {"threshold", "min_score", "validation_fraction", "ema_momentum", "tile_overlap"}  # from 0 to 1

@@ -21,7 +21,7 @@ HOUSEKEEPING = {
     "moving_label", "fixed_label", "points", "atlases", "resume", "num_workers", "workers", "device", "engine_cache",
     "initialize", "run", "finalize",
 }  # fmt: skip
-WEIGHTS = {"weights", "locator_weights"}  # options that name files of weights
+WEIGHTS = {"weights", "locator_weights", "template_label"}  # options that name files whose content counts
 # Options whose list has a fixed length: an entry an axis of the image, or two limits.
 FIXED_LENGTH = {"pixdim", "roi_size", "patch_size", "label_offset", "zoom"}
 # Options whose numbers are by class, for which one number, or a list in the order of the classes, may stand.

@@ -40,6 +40,7 @@ BY_TORCHRUN = "blood_cell_yolo_detection"
 TWINS = {
     "hippocampus_mr_segmentation", "hippocampus_mr_voxelmorph_registration", "brain_mr_nodeo_registration",
     "brain_anycontrast_registration",
+    "brain_mr_template_registration",
 }  # fmt: skip
 
 

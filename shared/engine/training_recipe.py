@@ -72,12 +72,15 @@ def training_loop(
     model: str = "$@average.module",
     warmup_epochs: int | str = 2,
     compiled: bool = True,
+    parts: Part | None = None,
+    first: Sequence[Part] = (),
     **trainer: object,
 ) -> Part:
     """The entry "train": `data`, its part up to the "dataloader", and what steps over it.
 
     network: what the trainer steps with. averaged: what `average` is the average of. model: what model.pt is to hold.
     warmup_epochs: over which the learning rate rises, or the option that says it.
+    parts: what else last.pt holds, so that a training resumes exactly. first: handlers before the usual ones.
     trainer: further arguments of the trainer.
     """
     scheduler = component(
@@ -86,11 +89,12 @@ def training_loop(
         warmup_steps=f"${warmup_epochs} * len(@train#dataloader)",
         t_total="$@max_epochs * len(@train#dataloader)",
     )
-    parts = {"network": "@initial_network", "average": "@average", "optimizer": "@optimizer"}
+    resumed = {"network": "@initial_network", "average": "@average", "optimizer": "@optimizer", **(parts or {})}
     usual = {"device": "@device", "max_epochs": "@max_epochs", "train_data_loader": "@train#dataloader"}
     usual |= {"network": network, "loss_function": "@loss", "optimizer": "@optimizer", "inferer": "@train#inferer"}
     usual |= {"train_handlers": "@train#handlers"} | ({"compile": "@compile"} if compiled else {})
     handlers = [
+        *first,
         component("shared.engine.training.EpochSeed", seed="@seed", dataset="@train#dataset"),
         component("LrScheduleHandler", lr_scheduler="@train#lr_scheduler", print_lr=False, epoch_level=False),
         component("shared.engine.averaging.WeightAverage", average="@average", network=averaged),
@@ -99,7 +103,7 @@ def training_loop(
             "shared.engine.training.TrainingRecord",
             output_dir="@output_dir",
             model=model,
-            parts=parts | {"lr_scheduler": "@train#lr_scheduler"},
+            parts=resumed | {"lr_scheduler": "@train#lr_scheduler"},
             validator="@validate#evaluator",
             optimizer="@optimizer",
             resume="@resume",

@@ -4,7 +4,7 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.engine.recipe import DEVICE, Config, Part
@@ -24,12 +24,14 @@ class Words:
     """Of a task. evaluated: what evaluation needs; forms: what the ONNX forms give.
 
     single: arguments of one more run of inference, and what it does. explained: whether bundles have explain.json.
+    predicted: the arguments of `predict`, as an example; "": an image.
     """
 
     evaluated: str
     forms: Mapping[str, str]
     single: tuple[str, str] | None = None
     explained: bool = True
+    predicted: str = ""
 
 
 WORDS = {
@@ -54,6 +56,7 @@ WORDS = {
         },
         single=("--moving A.nii.gz --fixed B.nii.gz --output_dir DIR", "one pair"),
         explained=False,
+        predicted='moving="a.nii.gz", fixed="b.nii.gz"',
     ),
 }
 
@@ -69,18 +72,19 @@ def card_blocks(
     content: Part = {key: value for group in inference for key, value in group.items()}
     task = content["report"]["task"]["_target_"].split(".")[2]
     choices = {key: value for group in inference[1:3] for key, value in group.items() if key not in WORKINGS}
+    words = WORDS[task]
+    if task == "registration" and "fixed" not in choices:  # every image to one template
+        words = replace(words, single=None, predicted='moving="a.nii.gz"')
     return {
-        "commands": _commands(name, WORDS[task], _predicted(task, content["network_def"].get("spatial_dims"))),
+        "commands": _commands(name, words, words.predicted or _predicted(content["network_def"].get("spatial_dims"))),
         "options": _options(name, choices, content, meanings(task) | dict(special), special),
-        "export": _export(name, list(content["onnx_forms"]), WORDS[task]),
+        "export": _export(name, list(content["onnx_forms"]), words),
         "versions": _versions(name, metadata),
     }
 
 
-def _predicted(task: str, spatial_dims: int | None) -> str:
+def _predicted(spatial_dims: int | None) -> str:
     """The arguments of `predict`, as an example."""
-    if task == "registration":
-        return 'moving="a.nii.gz", fixed="b.nii.gz"'
     return '"scan.nii.gz"' if spatial_dims == 3 else '"image.png"'
 
 

@@ -22,6 +22,7 @@ SCALED = component(
 )  # fmt: skip
 WRITTEN = {"resume": False} | common.DRAWING | {"inverse": False}  # options of what inference writes
 MEMORY = {"memory_limit": 6.0}  # option of inference, in GiB
+COMPUTED = {"bfloat16": True, "num_workers": 0, "device": common.DEVICE}  # options of how a run over cases computes
 ON_CPU = compose(component("ToDeviced", keys="pred", device="cpu"))
 WRITING = common.writing(
     component(
@@ -39,6 +40,11 @@ SCORING = common.scoring(
         pictures="@pictures",
     )
 )
+FORMS = {
+    "field": function("shared.engine.forms.Form"),
+    "warp": function("shared.tasks.registration.onnx_forms.Moved"),
+    "gather": function("shared.tasks.registration.onnx_forms.Moved", gather=True),
+}
 PREPARED = function("shared.tasks.registration.learner.prepare_pair")
 BOTH_WAYS = component(
     "shared.tasks.registration.learner.BothWays", network="@initial_network", back="@symmetric", stride="@loss_stride"
@@ -71,7 +77,7 @@ def split_with_labels(label_suffix: str) -> Part:
     return {"label_suffix": label_suffix} | common.SPLIT
 
 
-def registration_loss(overlap: str) -> Part:
+def registration_loss(overlap: str | float) -> Part:
     similarity = component(
         "shared.tasks.registration.similarity.similarity_named", name="@similarity", window="@ncc_window"
     )
@@ -79,6 +85,18 @@ def registration_loss(overlap: str) -> Part:
         "shared.tasks.registration.losses.RegistrationLoss", similarity=similarity, smoothness="@smoothness",
         ignore_zeros="@ignore_zeros", overlap=overlap,
     )  # fmt: skip
+
+
+def inferring(*, overlap: str | float = "@refine_overlap", **options: bool) -> Part:
+    """The entries of an inference that a network does, refined where that is asked for.
+
+    overlap: of labels, see `RegistrationLoss`.
+    """
+    inferer = component(
+        "shared.tasks.registration.inferer.RegistrationInferer", loss="@refine_loss", refine_steps="@refine_steps",
+        learning_rate="@refine_learning_rate", anchor="@refine_anchor", bfloat16="@bfloat16", **options,
+    )  # fmt: skip
+    return {"refine_loss": registration_loss(overlap), "inferer": inferer, "postprocessing": ON_CPU}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +134,11 @@ class Registration:
         return {"train": self._train(), "multi_gpu_train": learning.on_several_gpus("@both_ways", shuffle=False)}
 
     def _inference(self) -> Config:
-        forms = {
-            "field": function("shared.engine.forms.Form"),
-            "warp": function("shared.tasks.registration.onnx_forms.Moved"),
-            "gather": function("shared.tasks.registration.onnx_forms.Moved", gather=True),
-        }
         return common.over_cases(
             description=self.descriptions["inference"],
             options=PAIR | WRITTEN | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
-            network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), forms),
+            network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), FORMS),
             preprocessing=self._reading(memory_limit="@memory_limit"),
             cases=FOUND_PAIRS,
             report=WRITING,
@@ -162,7 +175,7 @@ class Registration:
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
             preprocessing=reading_pairs(spatial_dims=self._dims),
             loss=registration_loss("@overlap"),
-            validate=_validation(),
+            validate=ring_validation(component("SimpleInferer")),
             train=learning.training_loop(
                 self._training_data(),
                 network="@both_ways",
@@ -176,11 +189,7 @@ class Registration:
         return reading_pairs(spatial_dims=self._dims, **options)
 
     def _inferring(self, **options: bool) -> Part:
-        inferer = component(
-            "shared.tasks.registration.inferer.RegistrationInferer", loss="@refine_loss", refine_steps="@refine_steps",
-            learning_rate="@refine_learning_rate", anchor="@refine_anchor", bfloat16="@bfloat16", **options,
-        )  # fmt: skip
-        return {"refine_loss": registration_loss("@refine_overlap"), "inferer": inferer, "postprocessing": ON_CPU}
+        return inferring(**options)
 
     def _training_data(self) -> Part:
         reading = compose(
@@ -203,21 +212,21 @@ class Registration:
         }
 
     def _registering(self) -> Part:
-        computed = {"bfloat16": True, "num_workers": 0, "device": common.DEVICE}
-        return self.alignment | self.refining | self.likeness | computed
+        return self.alignment | self.refining | self.likeness | COMPUTED
 
     @property
     def _dims(self) -> int:
         return int(self.network["spatial_dims"])
 
 
-def _validation() -> Part:
+def ring_validation(inferer: Part) -> Part:
+    """The entry "validate" over a ring of pairs, which `inferer` registers by the network."""
     pairs = component(
         "shared.tasks.registration.subjects.ring_of_pairs", subjects="$@subjects['validation']", seed="@seed"
     )
     return {"pairs": pairs} | learning.validation(
         data="@validate#pairs",
-        inferer=component("SimpleInferer"),
+        inferer=inferer,
         postprocessing=compose(component("EnsureTyped", keys="pred", track_meta=False)),
         key_metric={"pair_score": pair_figure("$'dice' if 'label' in @subjects['all'][0] else 'ncc'")},
         additional_metrics=FIGURES,

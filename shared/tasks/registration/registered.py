@@ -20,6 +20,7 @@ from shared.spatial.itk import (
     from_itk,
     ids_from_itk,
     resample,
+    to_itk,
     transform_of,
     write_field,
 )
@@ -186,12 +187,16 @@ class Registered:
         return between(self.fixed, self.moving)
 
     def _write(self, path: Path, image: sitk.Image) -> None:
-        """Write an image as a file of the shape and affine of the fixed one; of a picture, as ITK does."""
-        if not self.fixed.is_raster:
-            self.fixed.write_volume(path, sitk.GetArrayFromImage(image).T.reshape(self.fixed.shape))
-            return
-        image.CopyInformation(self._fixed)
-        write_atomically(path, lambda temporary: sitk.WriteImage(image, str(temporary)))
+        write_on(self.fixed, path, image)
+
+
+def write_on(file: ImageFile, path: Path, image: sitk.Image) -> None:
+    """Write an image as a file of the shape and affine of `file`; of a picture, as ITK does."""
+    if not file.is_raster:
+        file.write_volume(path, sitk.GetArrayFromImage(image).T.reshape(file.shape))
+        return
+    image.CopyInformation(to_itk(file))
+    write_atomically(path, lambda temporary: sitk.WriteImage(image, str(temporary)))
 
 
 def result_paths(
