@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from shared.engine.inferers import AutocastInferer
 from shared.engine.recipe import Part
 
-Learned = Callable[[Any], Tensor]  # of what a network gives, a number to go down
+REPEATS = (2, 10)  # of a step that is measured: the fewest and the most
+SPENT = 4.0  # seconds after which no more than the fewest are made
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,13 @@ def cost(network: Part, shape: Sequence[int]) -> Cost:
     return Cost(float(counter.get_total_flops()), sum(kept.values()))
 
 
-def seconds(network: Part, shape: Sequence[int], device: torch.device, *, repeats: int = 2) -> float:
-    """A step of training with images (B, C, *S) of `shape`: the least of `repeats`, after one that is not counted."""
+def seconds(network: Part, shape: Sequence[int], device: torch.device) -> float:
+    """A step of training with images (B, C, *S) of `shape`: the least of REPEATS, after one that is not counted."""
     layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
     built = made(network).to(device, memory_format=layout)  # type: ignore[call-overload]  # of torch's stub
     optimizer = torch.optim.AdamW(built.parameters())
-    image, inferer, times = torch.rand(*shape, device=device), AutocastInferer(), []
-    for _ in range(1 + repeats):
+    image, inferer, times = torch.rand(*shape, device=device), AutocastInferer(), list[float]()
+    while len(times) <= REPEATS[0] or (len(times) <= REPEATS[1] and sum(times) < SPENT):
         begun = time.perf_counter()
         summed(inferer(image, built)).backward()
         optimizer.step()
