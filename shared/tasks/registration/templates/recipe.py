@@ -134,7 +134,7 @@ class Templates:
         return int(self.network["spatial_dims"])
 
     def _train(self) -> Config:
-        options = {"label_suffix": self.label_suffix, "columns": self.columns} | learning.begun()
+        options: Part = {"label_suffix": self.label_suffix, "columns": self.columns} | learning.begun()
         options |= {"patch_size": list(self.size)}
         loss = component(
             f"{ROOM}.loss.TemplateLoss", registration=registration_loss(0.0), size="@patch_size", attributes=WIDTH,
