@@ -16,7 +16,7 @@ WIDTHS, NARROW = (32, 24, 16), (12, 8)  # filters of the first level: nnU-Net's 
 MOST_FILTERS = {2: 512, 3: 320}  # of any level, by dimensions: nnU-Net's
 FEWEST = {2: 4, 3: 2}  # images in a batch, by dimensions
 MOST_IMAGES = 16  # in a batch
-ROUNDS = 3  # in which a step that turns out too slow is replaced
+ROUNDS = 4  # of choosing and measuring
 SHARE = 0.05  # of all voxels of the data set that a batch has at most: nnU-Net's
 USABLE = 0.8  # of free memory
 ON_GPU = 8 * 2**30  # bytes that nnU-Net plans for, where no GPU is here to be asked
@@ -78,19 +78,20 @@ class Sizing:
     def choose(self, candidates: Sequence[Levels]) -> Sized:
         """Of `candidates`, the largest patch first. Raises InputError where none fits into memory.
 
-        Where the step that was chosen takes longer than its operations let expect, it is chosen again by its own rate.
+        What is chosen is measured, and chosen again by the rate of that, until it stays or ROUNDS are over.
         """
         self._measure_rate(candidates[-1])
-        chosen = self._measured(self._chosen(candidates))
+        measured: dict[Cost, Sized] = {}
         for _ in range(ROUNDS):
-            if self._is_quick(chosen) or not self.bounds.measured:
-                break
-            self.rate, slow = chosen.cost.operations / chosen.step_seconds, chosen
             chosen = self._chosen(candidates)
-            if chosen.cost == slow.cost:
-                return slow
-            chosen = self._measured(chosen)
-        return chosen
+            if chosen.cost in measured:
+                break
+            measured[chosen.cost] = one = self._measured(chosen)
+            self.rate = one.cost.operations / one.step_seconds
+        quick = [one for one in measured.values() if self._is_quick(one)]
+        if quick:
+            return max(quick, key=lambda one: one.cost.operations)
+        return min(measured.values(), key=lambda one: one.step_seconds)
 
     def _chosen(self, candidates: Sequence[Levels]) -> Sized:
         tried = [(levels, WIDTHS[-1]) for levels in candidates] + [(candidates[-1], width) for width in NARROW]
