@@ -62,7 +62,6 @@ NETWORKS = {
     "_segmentation": {"MONAI BasicUNet": "basic_unet", "MONAI DynUNet (nnU-Net)": "dyn_unet"},
     "_detection": {"MONAI RetinaNet, ResNet-18, network alone": "retina_net"},
     "_nodeo_registration": {},
-    "_template_registration": {},
     "_registration": {"MONAI VoxelMorph": "voxelmorph"},
 }
 OTHERS = {
@@ -73,7 +72,6 @@ OTHERS = {
         Method("ours, preset paper, 15 of 300 steps", f"{HERE}.ours.published", {"share": 20}),
         DEMONS,
     ),
-    "_template_registration": (),
     "_registration": (
         Method("ours, 50 refinement steps", f"{HERE}.ours.refined", {"steps": 50}, starts=False),
         DEMONS,

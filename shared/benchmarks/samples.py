@@ -19,12 +19,15 @@ def repeated(bundle: Path, config: Mapping[str, Any], folder: Path, count: int) 
     """
     names = [f"sample_{number:04d}" for number in range(count)]
     samples, folder = bundle.resolve() / "sample_data", folder.resolve()
-    if bundle.name.endswith("_registration"):
+    if (samples / PAIRS_FILE).is_file():
         pairs = islice(cycle(find_pairs(samples)), count)
         rows = [{"id": name, **{k: v for k, v in pair.items() if k != "case"}} for name, pair in zip(names, pairs)]
         write_table(folder / PAIRS_FILE, rows)
         return names
-    images = [Path(case["image"]) for case in find_cases(samples, kinds=config["cases"]["kinds"])]
+    kinds = {"kinds": config["cases"]["kinds"]} if "kinds" in config["cases"] else {}
+    found = [Path(case["image"]) for case in find_cases(samples, **kinds)]
+    suffix = config.get("label_suffix")  # of labels that lie beside the images
+    images = [path for path in found if not (suffix and without_ending(path).name.endswith(suffix))]
     folder.mkdir(parents=True, exist_ok=True)
     for name, image in zip(names, cycle(images)):
         shutil.copy(image, folder / image.name.replace(without_ending(image).name, name, 1))
