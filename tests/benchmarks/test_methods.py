@@ -71,6 +71,7 @@ def test_what_is_timed_is_what_the_bundle_computes(root: Path, tmp_path: Path) -
     bundle = opened(subject.bundle, device="cpu", bfloat16=False)
     network, inferer = bundle.part("network"), bundle.part("inferer")
     network.load_state_dict(torch.load(Path(subject.bundle) / "models" / "model.pt", weights_only=True))
+    torch.set_num_threads(subject.threads)  # of another number sums are in another order
     with torch.no_grad():
         expected = inferer(torch.from_numpy(subject.image), network.eval())
     runs = in_torch(subject, bfloat16=False, fuse=False)
