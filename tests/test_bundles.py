@@ -53,7 +53,9 @@ def one_of_a_kind(*, without: Collection[str] = (), slow: Collection[str] = ()) 
 
 each_of_a_kind, each_exported = one_of_a_kind(), one_of_a_kind(without=INSTANCES | OPTIMISING)
 # An export takes half a minute: in the quick part each network has one, by the command of MONAI or by ours.
-EXPORTED_BY_MONAI = {"membrane_em_segmentation", "brain_mr_voxelmorph_registration"}
+EXPORTED_BY_MONAI = {
+    "membrane_em_segmentation", "brain_mr_voxelmorph_registration", "brain_anycontrast_segmentation",
+}  # fmt: skip
 EXPORTED_BY_US = {"blood_cell_yolo_detection", "nuclei_maskrcnn_instance_segmentation"}
 each_by_monai = one_of_a_kind(without=INSTANCES | OPTIMISING, slow=EXPORTED_BY_US)
 each_by_us = one_of_a_kind(slow=EXPORTED_BY_MONAI)
