@@ -29,8 +29,8 @@ class VoxelMorph(nn.Module):
     first as it is registered so far, to add to the velocity.
     regularity: from 0, the most alike, to 1, the smoothest, for a network that was trained for all of them; it may be
     set at any time. None, and the network has one regularity, that of its training.
-    Untrained, it is the identity. Raises ValueError where there is not one output a dimension, and, when it is called,
-    InputError for images that are too small for its levels.
+    Untrained, it is the identity. Raises ValueError where there is not one output a dimension, InputError for another
+    regularity, and, when it is called, for images that are too small for its levels.
     Source: Balakrishnan et al., IEEE TMI 38 (2019); integration as in Dalca et al., Medical Image Analysis 57 (2019);
     passes as in Zhao et al., ICCV 2019; regularity as in Hoopes et al., MELBA 2022.
     Differs: two convolutions a level with instance norm; the first one reduces where the velocity is at half; a guide;
@@ -60,6 +60,8 @@ class VoxelMorph(nn.Module):
             raise ValueError(f"expected {spatial_dims} output channels, one a dimension, got {out_channels}")
         if guide_filters and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
+        if regularity is not None and not 0 <= regularity <= 1:
+            raise InputError("--regularity", expected="a number from 0 to 1", got=regularity, fix="choose one of these")
         self.steps = steps
         self.passes = passes
         self.forces = forces

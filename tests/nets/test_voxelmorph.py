@@ -153,3 +153,9 @@ def test_a_regularity_changes_the_field_of_a_network_that_has_learned_it_and_may
         network.regularity = 0.5
         assert torch.equal(network(pair), middle)
     assert not torch.allclose(smooth, middle)
+
+
+@pytest.mark.parametrize("regularity", [-0.1, 7])
+def test_a_regularity_that_was_not_learned_is_refused(regularity: float) -> None:
+    with pytest.raises(InputError, match="--regularity: expected a number from 0 to 1"):
+        VoxelMorph(2, filters=FILTERS, regularity=regularity)

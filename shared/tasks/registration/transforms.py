@@ -119,16 +119,20 @@ class ReadPaird(Transform):
         self, files: Mapping[str, ImageFile], moving: sitk.Image, fixed: sitk.Image
     ) -> tuple[sitk.Transform, str]:
         """The transform that leads from points of the fixed image to those of the moving one, and a warning or ""."""
-        place, alignment = between(files["fixed"], files["moving"]), self.alignment
-        if alignment != AUTO:
-            return align_in_place(moving, fixed, place, alignment), ""
-        grids = [working_grid(files[key], self.aligner.pixdim) for key in IMAGES]
-        found = self.aligner(moving, fixed, *grids)
-        if found is not None:
-            return found, ""
-        return align_in_place(
-            moving, fixed, place, "affine"
-        ), "too few structures were found: aligned by --affine affine"
+        place, alignment, warning = between(files["fixed"], files["moving"]), self.alignment, ""
+        if alignment == AUTO:
+            grids = [working_grid(files[key], self.aligner.pixdim) for key in IMAGES]
+            found = self.aligner(moving, fixed, *grids)
+            if found is not None:
+                return found, ""
+            alignment, warning = "affine", "too few structures were found: aligned by --affine affine"
+        try:
+            return align_in_place(moving, fixed, place, alignment), warning
+        except RuntimeError as error:  # of ITK, where its search leaves the image
+            raise InputError(
+                files["moving"].path, expected=f"an image that can be aligned with {files['fixed'].path}",
+                got="one that shows nothing like it", fix="check the images, or add --affine centre",
+            ) from error  # fmt: skip
 
 
 class ReadSubjectd(Transform):

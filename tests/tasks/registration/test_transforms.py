@@ -414,3 +414,14 @@ def test_what_structures_do_not_align_mutual_information_does_and_a_line_says_so
 def test_auto_needs_what_finds_structures() -> None:
     with pytest.raises(InputError, match="--affine"):
         ReadPaird("auto")
+
+
+def _leaving_the_image(*_: object) -> sitk.Transform:
+    raise RuntimeError("All samples map outside moving image buffer")
+
+
+def test_what_cannot_be_aligned_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.tasks.registration.transforms.align_in_place", _leaving_the_image)
+    pair = {key: store(tmp_path / f"{key}.nii.gz", blobs((24, 28, 20))) for key in ("moving", "fixed")}
+    with pytest.raises(InputError, match="can be aligned"):
+        ReadPaird("auto", aligner=Finder(None))(pair)
