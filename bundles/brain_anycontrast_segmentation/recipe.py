@@ -1,19 +1,9 @@
 """The configs of this bundle: a 3D U-Net, learned from synthetic images of label maps. Written by `make configs`."""
 
 from shared.engine.recipe import component
+from shared.synthesis.brain import CLASSES
 from shared.tasks.segmentation.brain_recipe import BrainSegmentation
 
-STRUCTURES = {
-    2: "cerebral_white_matter", 3: "cerebral_cortex", 4: "lateral_ventricle", 5: "inferior_lateral_ventricle",
-    7: "cerebellum_white_matter", 8: "cerebellum_cortex", 10: "thalamus", 11: "caudate", 12: "putamen", 13: "pallidum",
-    17: "hippocampus", 18: "amygdala", 26: "accumbens", 28: "ventral_diencephalon",
-}  # fmt: skip
-RIGHT_IDS = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60)
-CLASSES = {
-    0: "background", 14: "third_ventricle", 15: "fourth_ventricle", 16: "brain_stem", 24: "csf",
-    **{value: f"left_{name}" for value, name in STRUCTURES.items()},
-    **{value: f"right_{name}" for value, name in zip(RIGHT_IDS, STRUCTURES.values(), strict=True)},
-}  # fmt: skip
 IDS = sorted(CLASSES)
 
 RECIPE = BrainSegmentation(

@@ -11,7 +11,7 @@ from shared.errors import InputError
 from shared.images.boxes import has_area
 from shared.images.reading import read_image
 from shared.planning.faults import Faults, across_parts, logged, looked_at, outvoted_channels, repeated
-from shared.planning.seen import Looks, looks_of
+from shared.planning.seen import Looks, Pictures, looks_of
 from shared.tasks.detection.annotations import read_boxes
 from shared.tasks.detection.boxed import BoxedImage
 from shared.tasks.detection.cases import BoxedCase, boxed_cases
@@ -28,23 +28,13 @@ class SeenBoxes:
 
 
 @dataclass(frozen=True)
-class DetectionData:
+class DetectionData(Pictures):
     """classes: by how many objects there are of each, the most first. parts: as train.json splits the pictures."""
 
     root: Path
     seen: Sequence[SeenBoxes]
     classes: dict[str, int]
     parts: dict[str, list[BoxedCase]]
-
-    @property
-    def channels(self) -> int:
-        """3, or 1 where all pictures are gray, whatever their files hold."""
-        return 1 if all(one.looks.gray for one in self.seen) else max(one.looks.channels for one in self.seen)
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Rows and columns of each picture, (N, 2)."""
-        return np.array([one.looks.size for one in self.seen])
 
     @property
     def boxes(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from shared.images.cases import Case
 from shared.images.coco import coco_files, open_coco
 from shared.images.reading import read_image
 from shared.planning.faults import Faults, across_parts, logged, looked_at, outvoted_channels, repeated, unlabelled
-from shared.planning.seen import Looks, looks_of
+from shared.planning.seen import Looks, Pictures, looks_of
 from shared.tasks.instances.cases import draw_ids, find_instances, is_drawn, split_instances
 from shared.tasks.instances.masks import as_ids
 
@@ -30,23 +30,13 @@ class SeenInstances:
 
 
 @dataclass(frozen=True)
-class InstancesData:
+class InstancesData(Pictures):
     """name: of the one class. parts: the cases by part, as train.json splits them."""
 
     root: Path
     seen: Sequence[SeenInstances]
     name: str
     parts: dict[str, list[Case]]
-
-    @property
-    def channels(self) -> int:
-        """3, or 1 where all pictures are gray, whatever their files hold."""
-        return 1 if all(one.looks.gray for one in self.seen) else max(one.looks.channels for one in self.seen)
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Rows and columns of each picture, (N, 2)."""
-        return np.array([one.looks.size for one in self.seen])
 
     @property
     def longer_sides(self) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The plan of an instance segmentation: anchors, patches and tiles by the size of the objects."""
 
 import math
-import time
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +13,7 @@ from shared.images.layouts import TRAINING, VALIDATION
 from shared.nets.mask_rcnn import MaskRCNN
 from shared.planning.budget import WANTED_STEPS, Budget, Schedule, schedule
 from shared.planning.instances_data import InstancesData
-from shared.planning.measuring import made
+from shared.planning.measuring import least_seconds, made
 from shared.tasks.instances.learner import MaskRCNNLearner
 from shared.tasks.instances.losses import total_loss
 
@@ -89,22 +88,14 @@ def network_of(filters: list[int], sizes: list[list[int]]) -> Part:
 
 
 def step_seconds(network: Part, patch: int, device: torch.device) -> float:
-    """A step of training on BATCH patches, the lesser of two after one that is not counted."""
+    """A step of training on BATCH patches; see `least_seconds`."""
     built = cast(MaskRCNN, made(network).to(device, memory_format=torch.channels_last))  # type: ignore[call-overload]
     learner = MaskRCNNLearner(built)
     optimizer = torch.optim.AdamW(learner.parameters())
     image = torch.rand(BATCH, network["in_channels"], patch, patch, device=device)
-    truth, times = {key: value.to(device) for key, value in squares(patch).items()}, []
+    truth = {key: value.to(device) for key, value in squares(patch).items()}
     inferer = AutocastInferer()
-    for _ in range(3):
-        begun = time.perf_counter()
-        total_loss(inferer(image, learner, truth), truth).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - begun)
-    return min(times[1:])
+    return least_seconds(lambda: total_loss(inferer(image, learner, truth), truth), optimizer, device)
 
 
 def squares(patch: int) -> dict[str, torch.Tensor]:

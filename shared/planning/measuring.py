@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,16 @@ def seconds(network: Part, shape: Sequence[int], device: torch.device) -> float:
     layout = torch.channels_last if len(shape) == 4 else torch.channels_last_3d
     built = made(network).to(device, memory_format=layout)  # type: ignore[call-overload]  # of torch's stub
     optimizer = torch.optim.AdamW(built.parameters())
-    image, inferer, times = torch.rand(*shape, device=device), AutocastInferer(), list[float]()
+    image, inferer = torch.rand(*shape, device=device), AutocastInferer()
+    return least_seconds(lambda: summed(inferer(image, built)), optimizer, device)
+
+
+def least_seconds(loss: Callable[[], torch.Tensor], optimizer: torch.optim.Optimizer, device: torch.device) -> float:
+    """A step down `loss`: the least of REPEATS, after one that is not counted."""
+    times: list[float] = []
     while len(times) <= REPEATS[0] or (len(times) <= REPEATS[1] and sum(times) < SPENT):
         begun = time.perf_counter()
-        summed(inferer(image, built)).backward()
+        loss().backward()
         optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":

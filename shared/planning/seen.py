@@ -1,8 +1,10 @@
 """One labelled image as a plan needs it, in a few numbers."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +30,29 @@ class Looks:
     gray: bool
     extremes: tuple[float, float]
     digest: str
+
+
+class Pictured(Protocol):
+    """A picture that was looked at."""
+
+    @property
+    def looks(self) -> Looks: ...
+
+
+class Pictures:
+    """What the pictures of a data set have in common."""
+
+    seen: Sequence[Pictured]
+
+    @property
+    def channels(self) -> int:
+        """3, or 1 where all pictures are gray, whatever their files hold."""
+        return 1 if all(one.looks.gray for one in self.seen) else max(one.looks.channels for one in self.seen)
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Rows and columns of each picture, (N, 2)."""
+        return np.array([one.looks.size for one in self.seen])
 
 
 @dataclass(frozen=True)

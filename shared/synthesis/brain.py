@@ -43,6 +43,18 @@ WEIGHTINGS = {
 # as brain stem.
 HIPPOCAMPI = (17, 53)
 COARSE = {**dict.fromkeys(SIDES, 2), **dict.fromkeys(SIDES.values(), 41), 14: 16, 15: 16, 72: 24, 85: 24}
+# The names of what is learned, by id.
+STRUCTURES = {
+    2: "cerebral_white_matter", 3: "cerebral_cortex", 4: "lateral_ventricle", 5: "inferior_lateral_ventricle",
+    7: "cerebellum_white_matter", 8: "cerebellum_cortex", 10: "thalamus", 11: "caudate", 12: "putamen", 13: "pallidum",
+    17: "hippocampus", 18: "amygdala", 26: "accumbens", 28: "ventral_diencephalon",
+}  # fmt: skip
+CLASSES = {
+    0: "background", 14: "third_ventricle", 15: "fourth_ventricle", 16: "brain_stem", 24: "csf",
+    **{value: f"left_{name}" for value, name in STRUCTURES.items()},
+    **{SIDES[value]: f"right_{name}" for value, name in STRUCTURES.items()},
+}  # fmt: skip
+FLUIDS = sorted({*TISSUES["CSF"], *(SIDES[value] for value in TISSUES["CSF"] if value in SIDES)} & set(CLASSES))
 LEARNED = sorted({0, *NO_SIDES, *(set(SIDES) | set(SIDES.values())) - set(MERGED)})
 
 

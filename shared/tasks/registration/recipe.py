@@ -165,13 +165,7 @@ class Registration:
         return learning.training(
             description=self.descriptions["train"],
             options={"label_suffix": self.label_suffix} | learning.begun() | options,
-            networks=learning.networks(
-                self.network,
-                common.on_device(self._dims, self.called),
-                called=self.called,
-                learner={"both_ways": BOTH_WAYS | dict(self.learning)},
-                averaged="@both_ways",
-            ),
+            networks=self._learned(),
             cases={"subjects": component("shared.tasks.registration.subjects.split_subjects", **SUBJECTS)},
             preprocessing=reading_pairs(spatial_dims=self._dims),
             loss=registration_loss("@overlap"),
@@ -183,6 +177,15 @@ class Registration:
                 model="$@average.module.network",
                 prepare_batch=PREPARED,
             ),
+        )
+
+    def _learned(self) -> Part:
+        return learning.networks(
+            self.network,
+            common.on_device(self._dims, self.called),
+            called=self.called,
+            learner={"both_ways": BOTH_WAYS | dict(self.learning)},
+            averaged="@both_ways",
         )
 
     def _reading(self, **options: Any) -> list[Part]:

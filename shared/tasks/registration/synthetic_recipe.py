@@ -6,7 +6,7 @@ from typing import Any
 from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, function
-from shared.tasks.registration.recipe import BOTH_WAYS, FIGURES, ON_CPU, PREPARED, Registration, pair_figure
+from shared.tasks.registration.recipe import FIGURES, ON_CPU, PREPARED, Registration, pair_figure
 
 REGULARITY = 0.5  # between the most alike and the smoothest
 FROM_LABELS = component(  # the images say nothing of how alike they should look
@@ -58,13 +58,7 @@ class SyntheticRegistration(Registration):
         return learning.training(
             description=self.descriptions["train"],
             options=options | learning.computing(compiled=False),
-            networks=learning.networks(
-                self.network,
-                common.on_device(self._dims, self.called),
-                called=self.called,
-                learner={"both_ways": BOTH_WAYS | dict(self.learning)},
-                averaged="@both_ways",
-            ),
+            networks=self._learned(),
             cases={"split": maps},
             loss=FROM_LABELS,
             validate=validate,
