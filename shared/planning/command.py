@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dataset_dir", type=Path, required=True, help="in a layout that train.json takes")
     made.add_argument("--task", choices=[AUTO, *WAYS], default=AUTO, help="%(default)s: found out by the layout")
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
+    made.add_argument("--network", default="", metavar="NAME", help="of a segmentation, in place of the planned U-Net")
     made.add_argument("--bundles_dir", type=Path, default=checkout() / "bundles", help="this checkout's if left out")
     made.add_argument("--train", action="store_true", help="go on to train.json, and keep its model.pt as the weights")
     made.add_argument("--copy_samples", action="store_true", help="put two cases into sample_data/; needs --licence")
@@ -40,7 +41,7 @@ def main() -> None:
     task = task_of(root) if arguments.task == AUTO else arguments.task
     if line := busy():
         print(f"warning: {line}")
-    plan = planned(task, root, budget, title_of(folder))
+    plan = planned(task, root, budget, title_of(folder), arguments.network)
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
