@@ -1,8 +1,8 @@
 """Blocks that keep their input alone for the way back, and compute the rest again there."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from functools import cache, partial
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -38,21 +38,25 @@ def blocks(network: nn.Module) -> Iterator[nn.Module]:
         yield network
 
 
-@contextmanager
-def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Within, the batch norms below `module` leave their running statistics as they are, also in training."""
-    norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
-        norm.momentum, norm.num_batches_tracked = 0.0, None
-    try:
-        yield
-    finally:
-        for norm, (momentum, counted) in zip(norms, before):
+class FrozenStatistics:
+    """Within, the batch norms below `module` leave their running statistics as they are, also in training.
+
+    It may be entered again, as the way back through one graph may be taken again.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm)]
+
+    def __enter__(self) -> None:
+        self.before = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        for norm in self.norms:
+            norm.momentum, norm.num_batches_tracked = 0.0, None
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, counted) in zip(self.norms, self.before):
             norm.momentum, norm.num_batches_tracked = momentum, counted
 
 
-@cache
 def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
     """The class `kind` of a block, recomputed; it has the same name."""
 
@@ -62,7 +66,7 @@ def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
         if not (self.training and torch.is_grad_enabled()):
             return run(*inputs, **named)
         return checkpoint(
-            run, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), frozen_statistics(self)), **named
+            run, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), FrozenStatistics(self)), **named
         )
 
     return type(kind.__name__, (kind,), {"forward": forward})

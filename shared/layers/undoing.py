@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from shared.layers.recomputing import frozen_statistics
+from shared.layers.recomputing import FrozenStatistics
 
 
 class ReversiblePair(nn.Module):
@@ -65,15 +65,15 @@ class _Undone(torch.autograd.Function):
         halves, gradients = output.chunk(2, dim=1), gradient.chunk(2, dim=1)
         learned: list[Tensor] = []  # gradients of the parameters, in their order
         for pair in reversed(ctx.pairs):
-            with ctx.casting(), frozen_statistics(pair):
-                halves, gradients, more = _step_back(pair, halves, gradients)
-            learned = [*more, *learned]
+            with ctx.casting(), FrozenStatistics(pair):
+                halves, gradients, of_pair = _step_back(pair, halves, gradients)
+            learned = [*of_pair, *learned]
         return None, torch.cat(gradients, dim=1), *learned
 
 
 def _step_back(
-    pair: ReversiblePair, outputs: Sequence[Tensor], gradients: Sequence[Tensor]
-) -> tuple[Sequence[Tensor], Sequence[Tensor], list[Tensor]]:
+    pair: ReversiblePair, outputs: tuple[Tensor, ...], gradients: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], list[Tensor]]:
     """Inputs of a pair, their gradients, and those of its parameters, from its outputs and their gradients.
 
     Source: Gomez et al. 2017, algorithm 1.
