@@ -76,7 +76,7 @@ reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d,
 
 # ARGS="--heads 0" takes all heads; ARGS="--label_maps DIR" makes the learning curve, too.
 BRAINS = --docs_dir bundles/brain_anycontrast_segmentation/docs
-reproduce-brains: setup  ## 10 minutes: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
+reproduce-brains: setup  ## An hour: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
 	$(RUN) -W ignore scripts/reproduce_brains.py --dataset_dir $(D) $(BRAINS) $(ARGS)
 
 # Without D the reports go into the bundle's docs; those of one's own data stay in --output_dir.

@@ -16,15 +16,19 @@ from shared.planning.registration_data import look_at_registration
 from shared.planning.registration_plan import plan_registration
 from shared.planning.segmentation_data import look_at_segmentation
 from shared.planning.segmentation_plan import plan_segmentation
+from shared.planning.starting import Start
 
 AUTO = "auto"
 
 
 class Way(NamedTuple):
-    """look: at a folder, adding what is wrong; conclude: from what it gives; describe: that, for a bundle's title."""
+    """look: at a folder, adding what is wrong; describe: what was concluded, for a bundle's title.
+
+    conclude: from what `look` gives and the budget, and from a Start, where the task has one.
+    """
 
     look: Callable[[Path, Faults], Any]
-    conclude: Callable[[Any, Budget], Any]
+    conclude: Callable[..., Any]
     describe: Callable[[Any, str], Planned]
 
 
@@ -36,7 +40,7 @@ WAYS = {
 }
 
 
-def planned(task: str, root: Path, budget: Budget, title: str) -> Planned:
+def planned(task: str, root: Path, budget: Budget, title: str, start: Start | None = None) -> Planned:
     """The plan of a bundle called `title` for the data set `root`; what is wrong with that is printed before.
 
     Raises InputError where the data cannot be used, no network fits into memory, or the task is not planned.
@@ -44,4 +48,4 @@ def planned(task: str, root: Path, budget: Budget, title: str) -> Planned:
     way, faults = WAYS[task], Faults()
     data = way.look(root, faults)
     faults.refuse(root)
-    return way.describe(way.conclude(data, budget), title)
+    return way.describe(way.conclude(data, budget, *([start] if start else [])), title)

@@ -80,6 +80,24 @@ def test_a_command_that_fails_has_its_last_line_as_a_note(tmp_path: Path, monkey
     assert table.notes == ["as shipped: exit code 1: no such file"]
 
 
+@pytest.mark.parametrize(("rate", "expected"), [(10.0, 12), (0.2, 6), (0.01, 4)])
+def test_a_slow_bundle_runs_over_fewer_cases(
+    rate: float, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr("shared.benchmarks.commands.repeated", lambda *arguments: [""] * arguments[3])
+    monkeypatch.setattr("shared.benchmarks.commands.commands_of", lambda *_: [Command("as shipped")])
+    monkeypatch.setattr("shared.benchmarks.commands.read_config", lambda _: {})
+
+    def run(command: Command, bundle: Path, data: Path, names: list[str], *, limit: float) -> dict[str, float]:
+        counts.append(len(names))
+        return {"cases_per_s": rate}
+
+    monkeypatch.setattr("shared.benchmarks.commands.run_command", run)
+    assert measure_commands(tmp_path, cases=12).caption == f"The whole command on {expected} cases."
+    assert counts == [4, expected]
+
+
 @pytest.mark.slow
 def test_commands_on_a_bundle_have_figures(root: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
