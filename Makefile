@@ -57,7 +57,7 @@ bench: setup  ## Measure the bundle B=name beside its peers, as ratios, in one r
 	$(RUN) -W ignore scripts/bench.py $(B) $(ARGS)
 
 # --skip and --only leave out or choose among start, latency, throughput, commands and volume.
-benchmarks: setup  ## 12 minutes: measure every bundle so, and whole commands, for docs/benchmarks.md; ARGS="--skip commands"
+benchmarks: setup  ## An hour: measure every bundle so, and whole commands, for docs/benchmarks.md; ARGS="--skip commands"
 	$(RUN) -W ignore scripts/bench.py --report docs --without torch.compile --seconds 4 --limit 90 --cases 12 $(ARGS)
 
 bench-gpu: setup  ## 8 minutes on a GPU: the same there; without one it is tried on the processor, into dist/

@@ -43,7 +43,7 @@ def as_planned(plan: SegmentationPlan, title: str) -> Planned:
 
 def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
     data, sized = plan.data, plan.sized
-    grid = {"pixdim": plan.pixdim} if data.dims == 3 else {}
+    grid: Part = {"pixdim": plan.pixdim} if data.dims == 3 else {}
     grid |= {"longest_side": plan.longest_side} if plan.longest_side else {}
     margin = {} if plan.views().is_whole else {"margin_size": "$[size * 5 // 4 for size in @patch_size]"}
     split = {"patient": data.patient} if data.patient else {}
