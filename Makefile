@@ -57,7 +57,7 @@ bench: setup  ## Measure the bundle B=name beside its peers, as ratios, in one r
 	$(RUN) -W ignore scripts/bench.py $(B) $(ARGS)
 
 # --skip and --only leave out or choose among start, latency, throughput, commands and volume.
-benchmarks: setup  ## 12 minutes: measure every bundle so, and whole commands, for docs/benchmarks.md; ARGS="--skip commands"
+benchmarks: setup  ## An hour: measure every bundle so, and whole commands, for docs/benchmarks.md; ARGS="--skip commands"
 	$(RUN) -W ignore scripts/bench.py --report docs --without torch.compile --seconds 4 --limit 90 --cases 12 $(ARGS)
 
 bench-gpu: setup  ## 8 minutes on a GPU: the same there; without one it is tried on the processor, into dist/
@@ -82,7 +82,7 @@ reproduce-nodeo: setup  ## Hours: test the NODEO paper's claims on data/oasis2d,
 
 # ARGS="--heads 0" takes all heads; ARGS="--label_maps DIR" makes the learning curve, too.
 BRAINS = --docs_dir bundles/brain_anycontrast_segmentation/docs
-reproduce-brains: setup  ## 10 minutes: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
+reproduce-brains: setup  ## An hour: how robust the segmentation of heads is, on labelled heads NAME_CONTRAST in D=folder
 	$(RUN) -W ignore scripts/reproduce_brains.py --dataset_dir $(D) $(BRAINS) $(ARGS)
 
 # Without D the reports go into the bundle's docs; those of one's own data stay in --output_dir.

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def tables_of(bundle: Path, arguments: argparse.Namespace) -> list[Table]:
     """What is measured of a bundle, each in a fresh process, so that none starts with what another left."""
     parts = [part for part in arguments.only if part not in arguments.skip]
     effort = Effort(parts, arguments.rounds, arguments.seconds, arguments.limit)
-    tables = []
+    tables: list[Table | None] = []
     if set(parts) & set(PARTS):
         options = {name: getattr(arguments, name) for name in ("device", "threads", "without", "onnx")}
         tables.append(in_fresh_process(measure, bundle, effort, **options))
@@ -53,14 +54,20 @@ def tables_of(bundle: Path, arguments: argparse.Namespace) -> list[Table]:
     if "volume" in parts and bundle.name == OF_VOLUMES:
         options = {"size": arguments.volume, "device": arguments.device, "threads": arguments.threads}
         tables.append(in_fresh_process(measure_volume, bundle, **options))
-    for table in tables:
+    found = [table for table in tables if table is not None]
+    for table in found:
         show(bundle.name, table)
-    return tables
+    return found
 
 
-def in_fresh_process(do: Callable[..., Table], *arguments: object, **options: object) -> Table:
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(do, *arguments, **options).result()
+def in_fresh_process(do: Callable[..., Table], bundle: Path, *arguments: object, **options: object) -> Table | None:
+    """None, with a line, where the system ends the process, so that what was measured before is not lost."""
+    try:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            return pool.submit(do, bundle, *arguments, **options).result()
+    except BrokenProcessPool:
+        print(f"{bundle.name}: not measured: the system ended its process, as it does for want of memory", flush=True)
+        return None
 
 
 def show(bundle: str, table: Table) -> None:
@@ -91,7 +98,8 @@ def read_arguments() -> argparse.Namespace:
 def main() -> None:
     report_input_errors_in_one_line()
     arguments, begun = read_arguments(), time.monotonic()
-    done = [Measured(bundle.name, tables_of(bundle, arguments)) for bundle in chosen(arguments.bundles)]
+    measured = (Measured(bundle.name, tables_of(bundle, arguments)) for bundle in chosen(arguments.bundles))
+    done = [one for one in measured if one.tables]
     run = {
         "command": f"python scripts/bench.py {shlex.join(sys.argv[1:])}",
         "date": f"{datetime.date.today():%-d %B %Y}",
@@ -100,7 +108,7 @@ def main() -> None:
         "versions": versions(),
     }
     print(f"\n{run['minutes']} min on {run['machine']}")
-    if arguments.report:
+    if arguments.report and done:
         print(write_report(arguments.report, kind_of(arguments.device), done, run))
 
 

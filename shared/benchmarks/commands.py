@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from shared.benchmarks.samples import repeated
 from shared.benchmarks.tables import Row, Table
 from shared.run_onnx import SERVED
 
+SECONDS = 30.0  # that the first command is to take for its cases
+FEWEST = 4  # cases
 LAUNCHER = Path(__file__).with_name("launched.py")
 EXPORTING, ONE, TWO = "--runtime onnx", "one process of one thread", "two processes of one thread each"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node")
@@ -54,27 +57,32 @@ def commands_of(config: Mapping[str, Any], threads: int) -> list[Command]:
 
 
 def measure_commands(bundle: Path, *, cases: int, threads: int = 2, limit: float = LIMIT) -> Table:
-    """Each command once, on `cases` cases. Rates begin with the first result, so that start-up is not in them.
+    """Each command once. Rates begin with the first result, so that start-up is not in them.
 
+    cases: that it runs over, at most; fewer where the first command would take more than `SECONDS` for them.
     What is exported once, for runtimes other than torch, is exported before.
     """
     config, reasons = read_config(bundle), dict[str, str]()
     with tempfile.TemporaryDirectory() as folder:
-        names = repeated(bundle, config, Path(folder) / "data", cases)
         commands = {command.name: command for command in commands_of(config, threads)}
 
-        def timed(name: str) -> Row:
-            return run_command(commands[name], bundle.resolve(), Path(folder) / "data", names, limit=limit)
+        def timed(name: str, number: int = min(cases, FEWEST)) -> Row:
+            data = Path(folder) / str(number)
+            names = repeated(bundle, config, data, number)
+            return run_command(commands[name], bundle.resolve(), data, names, limit=limit)
 
         if EXPORTING in commands and not (bundle / "models" / "model.onnx").is_file():
             each([EXPORTING], timed, reasons)
-        measured = each(commands, timed, reasons)
+        number = min(cases, FEWEST)
+        for row in each(list(commands)[:1], timed, reasons).values():
+            number = max(number, min(cases, int(SECONDS * row["cases_per_s"])))
+        measured = each(commands, partial(timed, number=number), reasons)
     rows = [{"method": name, **measured.get(name, {})} for name in commands]
     notes = [f"{name}: {reason}" for name, reason in reasons.items()]
     if ONE in measured and TWO in measured:
         times = measured[TWO]["cases_per_s"] / measured[ONE]["cases_per_s"]
         notes.append(f"two processes do {times:.2f} × the cases a second of one")
-    return Table(f"The whole command on {cases} cases.", rows, notes)
+    return Table(f"The whole command on {number} cases.", rows, notes)
 
 
 def run_command(command: Command, bundle: Path, dataset: Path, names: Sequence[str], *, limit: float = LIMIT) -> Row:

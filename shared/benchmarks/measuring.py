@@ -19,6 +19,7 @@ from shared.errors import one_line
 ROOT = Path(__file__).parents[2]
 LIMIT = 300.0  # seconds that a method may take to its first result, compiling included
 FEWEST = 3  # rounds
+SLOW = 1.0  # seconds
 MOST_TOLD = 200  # characters of a reason
 Run = Callable[[], object]
 
@@ -109,8 +110,9 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Seconds that each of `runs` took in each round, in rounds that alternate between them.
 
-    rounds: at most; seconds: after which no more begin, once there are `FEWEST`. warm: each runs once before it is
-    timed, since what the method before it left in the caches is not its own. settle: waits for a GPU.
+    rounds: at most; seconds: after which no more begin, once there are `FEWEST`; a method that alone takes longer has
+    one. warm: each runs once before it is timed, since what the method before it left in the caches is not its own;
+    of one that takes `SLOW` or more that matters little, and the first time counts. settle: waits for a GPU.
     clock: `time.process_time` counts the processor's seconds of all threads, and not what else runs.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -119,14 +121,19 @@ def alternate(
         if number >= FEWEST and time.perf_counter() - begun > seconds:
             break
         for name, run in runs.items():
-            if warm:
-                run()
-            settle()
-            start = clock()
-            run()
-            settle()
-            times[name].append(clock() - start)
+            if times[name] and times[name][-1] > max(seconds, SLOW):
+                continue
+            taken = _taken(run, settle, clock)
+            times[name].append(_taken(run, settle, clock) if warm and taken < SLOW else taken)
     return times
+
+
+def _taken(run: Run, settle: Run, clock: Callable[[], float]) -> float:
+    settle()
+    start = clock()
+    run()
+    settle()
+    return clock() - start
 
 
 def built(method: Method, subject: Subject, *, limit: float = LIMIT) -> Runs:

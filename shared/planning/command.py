@@ -1,16 +1,19 @@
 """A bundle of your own from a data set: looked at, planned, written, and trained with --train."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import checkout
 from shared.planning.budget import budget_of
 from shared.planning.measuring import busy
+from shared.planning.starting import AUTO as NEAREST
+from shared.planning.starting import start_of
 from shared.planning.table import as_text
 from shared.planning.task_found import task_of
 from shared.planning.tasks import AUTO, WAYS, planned
-from shared.planning.training import train
+from shared.planning.training import command, train
 from shared.planning.writing import check_name, title_of, write_bundle
 
 
@@ -21,6 +24,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--task", choices=[AUTO, *WAYS], default=AUTO, help="%(default)s: found out by the layout")
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
     made.add_argument("--network", default="", metavar="NAME", help="of a segmentation, in place of the planned U-Net")
+    made.add_argument(
+        "--start", default=NEAREST, metavar="auto|none|BUNDLE",
+        help="the bundle whose weights training begins from; %(default)s: the nearest of ours, where there is one",
+    )  # fmt: skip
     made.add_argument("--bundles_dir", type=Path, default=checkout() / "bundles", help="this checkout's if left out")
     made.add_argument("--train", action="store_true", help="go on to train.json, and keep its model.pt as the weights")
     made.add_argument("--copy_samples", action="store_true", help="put two cases into sample_data/; needs --licence")
@@ -41,12 +48,13 @@ def main() -> None:
     task = task_of(root) if arguments.task == AUTO else arguments.task
     if line := busy():
         print(f"warning: {line}")
-    plan = planned(task, root, budget, title_of(folder), arguments.network)
+    start = start_of(arguments.start, task)
+    plan = planned(task, root, budget, title_of(folder), start, arguments.network)
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
     print(f"\n{folder}: a bundle for {plan.task}")
     if arguments.train:
-        train(folder, root)
+        train(folder, root, plan.start)
     else:
-        print(f"cd {folder} && python -m monai.bundle run --config_file configs/train.json --dataset_dir {root}")
+        print(f"cd {folder} && python {shlex.join(command(root, plan.start))}")

@@ -5,6 +5,7 @@ import json
 from shared.engine.recipe import Part
 from shared.planning.budget import duration
 from shared.planning.planned import Planned
+from shared.planning.starting import Start
 from shared.planning.table import as_markdown
 
 SCHEMA = "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
@@ -45,7 +46,7 @@ def card(planned: Planned, title: str, name: str, source: str, licence: str) -> 
     return f"""# {title}
 
 {planned.described["description"]} It was planned by `python scripts/new_bundle.py {name}` from
-the data below; the weights are those of your own training.
+the data below; the weights are those of your own training{_begun(planned.start)}.
 
 ## Run it
 <!-- generated: commands -->
@@ -69,6 +70,10 @@ figures belong into `eval_metrics` of `configs/metadata.json`, and here.
 ## Licence
 Code: Apache-2.0 (`LICENSE`). Data: {source}; licence: {licence or UNKNOWN} (`docs/data_license.txt`).
 """
+
+
+def _begun(start: Start | None) -> str:
+    return f", begun from those of {start.name} (`--finetune_from {start.weights.name}` of it)" if start else ""
 
 
 def data_licence(source: str, licence: str, samples: int) -> str:

@@ -11,7 +11,8 @@ from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import Budget, Schedule, schedule
 from shared.planning.detection_data import DetectionData
 from shared.planning.grid import Levels
-from shared.planning.sizing import Sized, Sizing, bounds_of
+from shared.planning.sizing import NARROW, WIDTHS, Sized, Sizing, bounds_of
+from shared.planning.starting import Start
 
 STRIDE = 32  # that sizes divide by: of the coarsest of the three maps
 WIDE = 20  # pixels of the shorter side that most objects are to have: two and a half places of the finest map
@@ -24,31 +25,36 @@ FORWARD = 1 / 3  # of a step
 
 @dataclass(frozen=True)
 class DetectionPlan:
-    """What is concluded from `data` for a training within `budget`. wanted: the input by the objects alone."""
+    """What is concluded from `data` for a training within `budget`. wanted: the input by the objects alone.
+
+    start: what it begins from, if not from scratch.
+    """
 
     data: DetectionData
     budget: Budget
     wanted: int
     sized: Sized
     schedule: Schedule
+    start: Start | None = None
 
     @property
     def input_size(self) -> int:
         return self.sized.patch[0]
 
 
-def plan_detection(data: DetectionData, budget: Budget) -> DetectionPlan:
+def plan_detection(data: DetectionData, budget: Budget, start: Start | None = None) -> DetectionPlan:
     """Raises InputError where no network fits into memory."""
     _, narrow = data.narrowest(NARROW_SHARE)
     wanted = input_size(narrow, data.usual_side)
     sides = range(wanted, max(SMALLEST, round(LEAST_SHARE * wanted)) - 1, -STRIDE)
     candidates = [Levels([side, side], [], [[3, 3]] * LEVELS) for side in sides]
     bounds = bounds_of(budget, voxels=float(data.sizes.prod(axis=1).sum()), channels=data.channels)
-    sized = Sizing(lambda _, filters: whole_network(data, filters), bounds).choose(candidates)
+    widths = start.filters[:1] if start else (*WIDTHS, *NARROW)
+    sized = Sizing(lambda _, filters: whole_network(data, filters), bounds, widths=widths).choose(candidates)
     validation = FORWARD * sized.step_seconds / sized.batch * len(data.parts[VALIDATION])
     steps = math.ceil(len(data.parts[TRAINING]) / sized.batch)
     timed = schedule(budget, steps=steps, step_seconds=sized.step_seconds, validation_seconds=validation)
-    return DetectionPlan(data, budget, wanted, sized, timed)
+    return DetectionPlan(data, budget, wanted, sized, timed, start)
 
 
 def input_size(narrow: float, usual_side: int) -> int:

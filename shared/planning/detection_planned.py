@@ -8,6 +8,7 @@ from shared.planning.budget import WANTED_STEPS, duration
 from shared.planning.detection_data import DetectionData
 from shared.planning.detection_plan import LARGEST, NARROW_SHARE, WIDE, DetectionPlan, network_of
 from shared.planning.planned import Planned, image_format
+from shared.planning.starting import width_by
 from shared.planning.table import Finding, ranged
 
 LARGER = 2.5  # times the usual side, from which a picture is seen in tiles: 1600 of 640 in blood_cell_yolo_detection
@@ -31,6 +32,7 @@ def as_planned(plan: DetectionPlan, title: str) -> Planned:
         described=_described(plan, found),
         samples=[{"case": case["case"], "image": case["image"]} for case in data.parts[VALIDATION][:2]],
         step_seconds=plan.sized.step_seconds,
+        start=plan.start,
     )
 
 
@@ -161,7 +163,7 @@ def _concluded(plan: DetectionPlan) -> list[Finding]:
             f"budget {plan.budget.text}; a step is {sized.cost.operations / 1e9:.4g} GFLOP, takes"
             f" {duration(sized.step_seconds)}, keeps {sized.cost.kept_bytes / 2**20:.4g} MiB",
             f"filters {', '.join(map(str, sized.filters))}; batches of {sized.batch}",
-            "the widest network, then the largest batch, of which there are as many steps",
+            width_by(plan.start) or "the widest network, then the largest batch, of which there are as many steps",
         ),
         Finding(
             f"{len(data.parts[TRAINING])} pictures an epoch, as mosaics of four",

@@ -1,6 +1,7 @@
 """The plan of an instance segmentation: anchors, patches and tiles by the size of the objects."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +15,7 @@ from shared.nets.mask_rcnn import MaskRCNN
 from shared.planning.budget import WANTED_STEPS, Budget, Schedule, schedule
 from shared.planning.instances_data import InstancesData
 from shared.planning.measuring import least_seconds, made
+from shared.planning.starting import Start
 from shared.tasks.instances.learner import MaskRCNNLearner
 from shared.tasks.instances.losses import total_loss
 
@@ -23,6 +25,7 @@ FINEST = 8  # pixels of the smallest anchor: two places of the finest level with
 ENDS = (5, 95)  # percentiles of sizes that anchors range over
 OBJECTS_ALONG = 4  # of the large objects, that fit beside each other into a patch
 SMALLEST, LARGEST, STEP = 256, 512, 64  # pixels of a patch
+ALIKE = 1.5  # times larger or smaller than those of a network are anchors, up to which it keeps its own
 BATCH = 4
 TRUE_OBJECTS = 20  # in each patch of the step that is measured
 FORWARD = 1 / 3  # of a step
@@ -30,7 +33,7 @@ FORWARD = 1 / 3  # of a step
 
 @dataclass(frozen=True)
 class InstancesPlan:
-    """What is concluded from `data` for a training within `budget`."""
+    """What is concluded from `data` for a training within `budget`. start: what it begins from, if not from scratch."""
 
     data: InstancesData
     budget: Budget
@@ -39,6 +42,7 @@ class InstancesPlan:
     filters: list[int]
     step_seconds: float
     schedule: Schedule
+    start: Start | None = None
 
     @property
     def largest(self) -> int:
@@ -46,13 +50,16 @@ class InstancesPlan:
         return round(float(np.percentile(self.data.longer_sides, ENDS[1])))
 
 
-def plan_instances(data: InstancesData, budget: Budget) -> InstancesPlan:
-    """The widest network of which the budget has WANTED_STEPS; without a time the widest."""
+def plan_instances(data: InstancesData, budget: Budget, start: Start | None = None) -> InstancesPlan:
+    """The widest network of which the budget has WANTED_STEPS; without a time the widest; the one of `start`."""
     sizes, patch = anchor_sizes(data.longer_sides), patch_size(data.longer_sides)
+    if start and are_alike(sizes, start.anchor_sizes):
+        sizes = [list(level) for level in start.anchor_sizes]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    filters, taken = WIDTHS[0], math.inf
+    widths = [list(start.filters)] if start else WIDTHS
+    filters, taken = widths[0], math.inf
     if budget.seconds is not None or device.type == "cuda":
-        for filters in WIDTHS:
+        for filters in widths:
             network = network_of(filters, sizes) | {"in_channels": data.channels, "out_channels": 1}
             taken = step_seconds(network, patch, device)
             if taken * WANTED_STEPS <= budget.for_steps:
@@ -61,7 +68,7 @@ def plan_instances(data: InstancesData, budget: Budget) -> InstancesPlan:
     tiles = float(np.mean(data.sizes.prod(axis=1))) / patch**2
     validation = 0.0 if math.isinf(taken) else FORWARD * taken / BATCH * max(1.0, tiles) * len(data.parts[VALIDATION])
     timed = schedule(budget, steps=steps, step_seconds=taken, validation_seconds=validation)
-    return InstancesPlan(data, budget, sizes, patch, filters, taken, timed)
+    return InstancesPlan(data, budget, sizes, patch, filters, taken, timed, start)
 
 
 def anchor_sizes(longer_sides: np.ndarray) -> list[list[int]]:
@@ -71,6 +78,12 @@ def anchor_sizes(longer_sides: np.ndarray) -> list[list[int]]:
     count = ANCHORS * LEVELS
     sizes = np.geomspace(low, max(high, low * 1.3 ** (count - 1)), count).round().astype(int).tolist()
     return [sizes[start : start + ANCHORS] for start in range(0, count, ANCHORS)]
+
+
+def are_alike(sizes: Sequence[Sequence[int]], others: Sequence[Sequence[int]]) -> bool:
+    """Whether both are for objects of like sizes, so that a network's outputs for the one serve for the other."""
+    ratios = np.array(sizes) / np.array(others)
+    return bool(np.all(np.abs(np.log(ratios)) <= math.log(ALIKE)))
 
 
 def patch_size(longer_sides: np.ndarray) -> int:

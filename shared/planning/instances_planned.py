@@ -8,6 +8,7 @@ from shared.planning.budget import WANTED_STEPS, duration
 from shared.planning.instances_data import InstancesData
 from shared.planning.instances_plan import BATCH, FINEST, OBJECTS_ALONG, InstancesPlan, network_of
 from shared.planning.planned import Planned, image_format
+from shared.planning.starting import width_by
 from shared.planning.table import Finding, ranged
 
 PERCENTILES = (0.5, 99.8)
@@ -27,6 +28,7 @@ def as_planned(plan: InstancesPlan, title: str) -> Planned:
         described=_described(plan),
         samples=[case for case in data.parts[VALIDATION][:2] if "#" not in case["label"]],
         step_seconds=plan.step_seconds,
+        start=plan.start,
     )
 
 
@@ -157,7 +159,7 @@ def _concluded(plan: InstancesPlan) -> list[Finding]:
         Finding(
             f"budget {plan.budget.text}; a step takes {duration(plan.step_seconds)}",
             f"filters {', '.join(map(str, plan.filters))}; batches of {BATCH}",
-            f"the widest network of which the budget has {WANTED_STEPS:,} steps",
+            width_by(plan.start) or f"the widest network of which the budget has {WANTED_STEPS:,} steps",
         ),
         Finding(
             f"{len(data.parts[TRAINING])} patches an epoch",

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.engine.recipe import Part
 from shared.images.cases import Case
+from shared.planning.starting import Start
 from shared.planning.table import Finding
 
 
@@ -15,7 +16,8 @@ class Planned:
 
     arguments: the others. meanings: of options that no other bundle has. findings: the plan's table.
     described: entries of metadata.json. samples: a few cases, by which the bundle could be tried.
-    step_seconds: of a step of training, as measured; inf where it was not.
+    step_seconds: of a step of training, as measured; inf where it was not. start: what training begins from, if not
+    from scratch.
     """
 
     task: str
@@ -27,6 +29,7 @@ class Planned:
     described: Part
     samples: Sequence[Case]
     step_seconds: float
+    start: Start | None = None
 
 
 def image_format(*, channels: Mapping[str, str], size: Sequence[int], **more: Any) -> Part:

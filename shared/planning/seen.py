@@ -1,12 +1,14 @@
 """One labelled image as a plan needs it, in a few numbers."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy import ndimage
 
 from shared.errors import InputError
 from shared.images.accepting import check_values
@@ -60,12 +62,14 @@ class Seen(Looks):
     """size: voxels along each axis: x, y, z of a volume turned to RAS, rows and columns of a picture.
 
     spacing: in mm along the same axes; 1 of a picture. channels: without alpha; `gray`: whether they are all equal.
-    voxels: how many each value of the label has. inside: intensities where the label is not 0, over all channels.
+    voxels: how many each value of the label has. thin: see `thinnest`; nan of a volume.
+    inside: intensities where the label is not 0, over all channels.
     extremes: the least and the greatest intensity. digest: of the image's values.
     """
 
     case: Case
     voxels: dict[int, int]
+    thin: float
     inside: np.ndarray
 
     @cached_property
@@ -85,8 +89,18 @@ def see(case: Case) -> Seen:
         **vars(looks),
         case=case,
         voxels=dict(zip(counted.tolist(), counts.tolist())),
+        thin=thinnest(ids) if ids.ndim == 2 else math.nan,
         inside=inside[:: max(1, len(inside) // MOST_VALUES)],
     )
+
+
+def thinnest(ids: np.ndarray) -> float:
+    """How wide the class is, on average, that is the thinnest in a label map (H, W), by the longer side of that.
+
+    Four times the mean distance to another class: the width of a strip, and two thirds of a disc's diameter.
+    """
+    widths = [4 * float(ndimage.distance_transform_edt(ids == value)[ids == value].mean()) for value in np.unique(ids)]
+    return min(widths) / max(ids.shape) if len(widths) > 1 else math.inf
 
 
 def looks_of(image: ImageFile) -> Looks:

@@ -1,5 +1,6 @@
 """A labelled data set for a segmentation, looked at: images, classes, parts and what is wrong with it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,12 @@ class SegmentationData:
     def sizes(self) -> np.ndarray:
         """(cases, axes), in voxels."""
         return np.array([one.size for one in self.seen])
+
+    @property
+    def thin(self) -> float:
+        """The width of the thinnest class of all pictures but a tenth, by a picture's longer side; inf if unknown."""
+        widths = [one.thin for one in self.seen if math.isfinite(one.thin)]
+        return float(np.percentile(widths, 10)) if widths else math.inf
 
     @property
     def spacings(self) -> np.ndarray:

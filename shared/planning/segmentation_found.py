@@ -56,7 +56,10 @@ def _class_sizes(data: SegmentationData) -> list[Finding]:
 def _grid(data: SegmentationData, pixdim: Sequence[float], size: Sequence[int]) -> Finding:
     sizes = " × ".join(ranged(axis) for axis in data.sizes.T)
     if data.dims == 2:
-        return Finding(f"sizes {sizes}, median {listed(size)}", "pixels as they are", "pictures are not resampled")
+        median = np.median(data.sizes, axis=0).round().astype(int).tolist()
+        return Finding(
+            f"sizes {sizes}, median {listed(median)}", "in pixels", "a picture's file seldom says how large they are"
+        )
     spacings = " × ".join(ranged([round(float(mm), 3) for mm in axis]) for axis in data.spacings.T)
     return Finding(
         f"sizes {sizes}; spacings {spacings} mm", f"resampled to {listed(pixdim)} mm: median {listed(size)}",

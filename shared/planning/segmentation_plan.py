@@ -21,6 +21,8 @@ LARGEST = {2: 512, 3: 192}  # of the same
 MOST_LEVELS = {2: 7, 3: 6}
 SHORTEST_EPOCH = 50  # steps
 BYTES_CACHED = 8  # of a voxel of a training case: image and label in float32
+FINE = 20  # pixels that the thinnest class keeps where pictures are reduced, so that half a pixel matters little
+REDUCED = 0.8  # of a picture's longer side, from which on it stays as it is
 INFERENCE_SHARE = 1 / 3  # of a training step that the network alone takes
 
 
@@ -28,12 +30,14 @@ INFERENCE_SHARE = 1 / 3  # of a training step that the network alone takes
 class SegmentationPlan:
     """What is concluded from `data` for a training within `budget`.
 
-    network: see `plan_segmentation`.
+    pixdim: in mm; 1 of pictures. longest_side: that pictures are resized to; 0 where they stay as they are, as volumes
+    do. size: of the median image as the network sees it. network: see `plan_segmentation`.
     """
 
     data: SegmentationData
     budget: Budget
     pixdim: list[float]
+    longest_side: int
     size: list[int]
     sized: Sized
     crops: int
@@ -47,7 +51,10 @@ class SegmentationPlan:
     @property
     def tile(self) -> list[int]:
         """What inference runs at once: the largest image, where that is not much more than a patch."""
-        sizes = (self.data.sizes * self.data.spacings / self.pixdim).max(axis=0).round().astype(int).tolist()
+        resampled = self.data.sizes * self.data.spacings / self.pixdim
+        if self.longest_side:
+            resampled *= self.longest_side / resampled.max(axis=1, keepdims=True)
+        sizes = resampled.max(axis=0).round().astype(int).tolist()
         whole = all(side <= 1.5 * patch for side, patch in zip(sizes, self.sized.patch))
         return [max(side, patch) for side, patch in zip(sizes, self.sized.patch)] if whole else self.sized.patch
 
@@ -68,12 +75,24 @@ def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "")
         for patch in patches(largest, pixdim, smallest=SMALLEST[data.dims])
     ]
     sized = Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(candidates)
+    side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0
+    size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
     crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
     timed = schedule(
         budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds,
         validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
     )  # fmt: skip
-    return SegmentationPlan(data, budget, pixdim, size, sized, crops, timed, bounds, network)
+    return SegmentationPlan(data, budget, pixdim, side, size, sized, crops, timed, bounds, network)
+
+
+def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:
+    """What the longer side of pictures of `size` is resized to, so that a patch shows all; 0 where they stay.
+
+    thin: the width of the thinnest class by that side, which keeps FINE pixels.
+    """
+    whole = min(round(max(size) * min(have / side for have, side in zip(patch, size))), max(size))
+    kept = max(whole, math.ceil(FINE / thin))
+    return kept if kept <= REDUCED * max(size) else 0
 
 
 def network_of(dims: int, down: Levels, filters: Sequence[int], network: str = "") -> Part:

@@ -9,7 +9,7 @@ from shared.planning.intensities import scaling
 from shared.planning.planned import Planned, image_format
 from shared.planning.segmentation_augmenting import augmentation
 from shared.planning.segmentation_found import findings_of_data
-from shared.planning.segmentation_plan import SegmentationPlan, network_of
+from shared.planning.segmentation_plan import FINE, SegmentationPlan, network_of
 from shared.planning.table import Finding, listed
 from shared.tasks.segmentation.synthetic_recipe import MEAN_DICE
 
@@ -30,8 +30,11 @@ def as_planned(plan: SegmentationPlan, title: str) -> Planned:
         recipe="shared.tasks.segmentation.recipe.Segmentation",
         lists={"class_names": names, "label_values": data.classes.other_values, "augmentation": augmentation(views)},
         arguments=_arguments(plan, title, structures) | ({"scaling": scaled} if scaled else {}),
-        meanings={"flip_axes": '`"[0]"` averages over flips of the first axis: twice the time'},
-        findings=[*findings_of_data(data, plan.pixdim, plan.size), intensities, *_findings(plan)],
+        meanings={
+            "flip_axes": '`"[0]"` averages over flips of the first axis: twice the time',
+            **({"longest_side": "pixels that the longer side of an image is resized to"} if plan.longest_side else {}),
+        },
+        findings=[*findings_of_data(data, plan.pixdim, plan.size), intensities, *_resized(plan), *_findings(plan)],
         described=_described(plan, structures),
         samples=data.parts[VALIDATION][:2] or data.parts["all"][:2],
         step_seconds=plan.sized.step_seconds,
@@ -40,7 +43,8 @@ def as_planned(plan: SegmentationPlan, title: str) -> Planned:
 
 def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
     data, sized = plan.data, plan.sized
-    pixdim = {"pixdim": plan.pixdim} if data.dims == 3 else {}
+    grid: Part = {"pixdim": plan.pixdim} if data.dims == 3 else {}
+    grid |= {"longest_side": plan.longest_side} if plan.longest_side else {}
     margin = {} if plan.views().is_whole else {"margin_size": "$[size * 5 // 4 for size in @patch_size]"}
     split = {"patient": data.patient} if data.patient else {}
     return {
@@ -51,7 +55,7 @@ def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
         },
         "channels": data.channels,
         "network": network_of(data.dims, sized.levels, sized.filters, plan.network),
-        "grid": {"roi_size": plan.tile} | pixdim,
+        "grid": {"roi_size": plan.tile} | grid,
         "tiling": {"overlap": 0.5 if data.dims == 3 else 0.25, "flip_axes": []},
         "flips": {"axes": "@flip_axes"},
         "training_options": {
@@ -94,6 +98,19 @@ def _described(plan: SegmentationPlan, structures: str) -> Part:
 
 def _kind(plan: SegmentationPlan) -> str:
     return f"network ({plan.network})" if plan.network else "U-Net"
+
+
+def _resized(plan: SegmentationPlan) -> list[Finding]:
+    if plan.data.dims == 3:
+        return []
+    wide, side = plan.data.thin, max(plan.size)
+    return [
+        Finding(
+            f"the thinnest class is {wide:.1%} of a picture's longer side, or more but for a tenth",
+            f"pictures are resized to {side} pixels" if plan.longest_side else "pictures stay as they are",
+            f"a patch is to show all of a picture, where the thinnest class keeps {FINE} pixels",
+        )
+    ]
 
 
 def _findings(plan: SegmentationPlan) -> list[Finding]:

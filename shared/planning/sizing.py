@@ -64,16 +64,29 @@ class Sizing:
     """Finds the largest patch, then the widest network, then the largest batch of which the budget has WANTED_STEPS.
 
     network_of: the network_def of levels and filters, without references; counted: of what is counted instead, where
-    that is not the network that steps are measured with. What a step takes is its operations by the
-    rate that one small step was measured at; the step that is chosen is measured itself.
+    that is not the network that steps are measured with. widths: filters of the first level, the most first; a patch
+    is chosen for the narrowest of them but those in NARROW, which the smallest patch alone may get. What a step takes
+    is its operations by the rate that one small step was measured at; the step that is chosen is measured itself.
     """
 
-    def __init__(self, network_of: NetworkOf, bounds: Bounds, counted: NetworkOf | None = None) -> None:
+    def __init__(
+        self,
+        network_of: NetworkOf,
+        bounds: Bounds,
+        counted: NetworkOf | None = None,
+        widths: Sequence[int] = (*WIDTHS, *NARROW),
+    ) -> None:
         self.network_of = network_of
         self.counted = counted or network_of
         self.bounds = bounds
+        self.widths = widths
         self.rate = 0.0  # operations a second, from the first measurement on
         self.costs: dict[tuple[int, ...], Cost] = {}  # of one image, by its patch and the first filters
+
+    @property
+    def usual(self) -> int:
+        """The filters that a patch is chosen for."""
+        return min((width for width in self.widths if width not in NARROW), default=self.widths[0])
 
     def choose(self, candidates: Sequence[Levels]) -> Sized:
         """Of `candidates`, the largest patch first. Raises InputError where none fits into memory.
@@ -94,7 +107,8 @@ class Sizing:
         return min(measured.values(), key=lambda one: one.step_seconds)
 
     def _chosen(self, candidates: Sequence[Levels]) -> Sized:
-        tried = [(levels, WIDTHS[-1]) for levels in candidates] + [(candidates[-1], width) for width in NARROW]
+        tried = [(levels, self.usual) for levels in candidates]
+        tried += [(candidates[-1], width) for width in self.widths if width < self.usual]
         fitting = [one for levels, width in tried if (one := self._sized(levels, width)) is not None]
         if not fitting:
             raise InputError(
@@ -105,7 +119,7 @@ class Sizing:
         return self._in_larger_batches(self._widened(quick))
 
     def _widened(self, chosen: Sized) -> Sized:
-        for width in WIDTHS:
+        for width in self.widths:
             wider = self._sized(chosen.levels, width, chosen.batch) if width > chosen.filters[0] else None
             if wider is not None and self._is_quick(wider):
                 return wider
@@ -138,7 +152,7 @@ class Sizing:
         return self.bounds.budget.seconds is None or one.step_seconds * WANTED_STEPS <= self.bounds.budget.for_steps
 
     def _measure_rate(self, levels: Levels) -> None:
-        small = self._sized(levels, WIDTHS[-1])
+        small = self._sized(levels, self.usual)
         if self.bounds.measured and small is not None:
             self.rate = small.cost.operations / self._seconds(small)
 

@@ -19,15 +19,19 @@ from shared.planning.registration_data import look_at_registration
 from shared.planning.registration_plan import plan_registration
 from shared.planning.segmentation_data import look_at_segmentation
 from shared.planning.segmentation_plan import plan_segmentation
+from shared.planning.starting import Start
 
 AUTO = "auto"
 
 
 class Way(NamedTuple):
-    """look: at a folder, adding what is wrong; conclude: from what it gives; describe: that, for a bundle's title."""
+    """look: at a folder, adding what is wrong; describe: what was concluded, for a bundle's title.
+
+    conclude: from what `look` gives and the budget, and from a Start, where the task has one.
+    """
 
     look: Callable[[Path, Faults], Any]
-    conclude: Callable[[Any, Budget], Any]
+    conclude: Callable[..., Any]
     describe: Callable[[Any, str], Planned]
 
 
@@ -39,10 +43,12 @@ WAYS = {
 }
 
 
-def planned(task: str, root: Path, budget: Budget, title: str, network: str = "") -> Planned:
+def planned(
+    task: str, root: Path, budget: Budget, title: str, start: Start | None = None, network: str = ""
+) -> Planned:
     """The plan of a bundle called `title` for the data set `root`; what is wrong with that is printed before.
 
-    network: a name of `shared.family`, for a segmentation with another network than the usual one.
+    network: a name of `shared.family`, for a segmentation.
     Raises InputError where the data cannot be used, no network fits into memory, or the task has no such network.
     """
     way, faults = WAYS[task], Faults()
@@ -50,7 +56,7 @@ def planned(task: str, root: Path, budget: Budget, title: str, network: str = ""
         way = way._replace(conclude=_with_network(task, network))
     data = way.look(root, faults)
     faults.refuse(root)
-    return way.describe(way.conclude(data, budget), title)
+    return way.describe(way.conclude(data, budget, *([start] if start else [])), title)
 
 
 def _with_network(task: str, network: str) -> Callable[[Any, Budget], Any]:

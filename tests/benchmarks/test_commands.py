@@ -13,6 +13,7 @@ from PIL import Image
 from shared.benchmarks.commands import LAUNCHER, ONE, TWO, Command, commands_of, finished, measure_commands, run_command
 from shared.benchmarks.measuring import NotMeasuredError
 from shared.benchmarks.methods import read_config
+from tests.running import script
 
 
 def test_the_first_command_is_the_shipped_one_and_run_onnx_is_there_where_it_serves(root: Path) -> None:
@@ -80,6 +81,24 @@ def test_a_command_that_fails_has_its_last_line_as_a_note(tmp_path: Path, monkey
     assert table.notes == ["as shipped: exit code 1: no such file"]
 
 
+@pytest.mark.parametrize(("rate", "expected"), [(10.0, 12), (0.2, 6), (0.01, 4)])
+def test_a_slow_bundle_runs_over_fewer_cases(
+    rate: float, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    monkeypatch.setattr("shared.benchmarks.commands.repeated", lambda *arguments: [""] * arguments[3])
+    monkeypatch.setattr("shared.benchmarks.commands.commands_of", lambda *_: [Command("as shipped")])
+    monkeypatch.setattr("shared.benchmarks.commands.read_config", lambda _: {})
+
+    def run(command: Command, bundle: Path, data: Path, names: list[str], *, limit: float) -> dict[str, float]:
+        counts.append(len(names))
+        return {"cases_per_s": rate}
+
+    monkeypatch.setattr("shared.benchmarks.commands.run_command", run)
+    assert measure_commands(tmp_path, cases=12).caption == f"The whole command on {expected} cases."
+    assert counts == [4, expected]
+
+
 @pytest.mark.slow
 def test_commands_on_a_bundle_have_figures(root: Path, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
@@ -91,3 +110,12 @@ def test_commands_on_a_bundle_have_figures(root: Path, tmp_path: Path) -> None:
     assert 0 < row["first_s"] < row["whole_s"]
     assert row["cases_per_s"] > 0
     assert 200 < row["peak_mib"] < 4000  # torch alone is 200 MiB
+
+
+def dying(_: Path) -> None:
+    os._exit(9)  # as a process that the system kills
+
+
+def test_a_bundle_whose_process_is_ended_by_the_system_has_a_line(capsys: pytest.CaptureFixture) -> None:
+    assert script("bench").in_fresh_process(dying, Path("brains")) is None
+    assert "brains: not measured: the system ended its process" in capsys.readouterr().out

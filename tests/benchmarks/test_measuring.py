@@ -81,6 +81,19 @@ def test_no_more_rounds_begin_once_time_is_up_but_three_are_taken() -> None:
     assert len(times["a"]) == 3
 
 
+def test_a_method_that_takes_longer_than_all_rounds_are_to_is_timed_once_and_not_warmed() -> None:
+    now, runs = [0.0], []
+
+    def lasting(name: str, seconds: float) -> None:
+        runs.append(name)
+        now[0] += seconds
+
+    methods = {"slow": lambda: lasting("slow", 9.0), "quick": lambda: lasting("quick", 0.1)}
+    times = alternate(methods, rounds=3, seconds=4, clock=lambda: now[0])
+    assert runs == ["slow", *["quick"] * 6]
+    assert times == {"slow": [9.0], "quick": pytest.approx([0.1] * 3)}
+
+
 def test_a_method_that_fails_is_told_with_its_reason_and_the_others_go_on() -> None:
     reasons = {"known": "failed before"}
 

@@ -13,9 +13,11 @@ from shared.errors import InputError
 from shared.family import FAMILY
 from shared.files import read_table
 from shared.images.snapping import JPEG
+from shared.planning.seen import thinnest
+from shared.planning.segmentation_plan import longest_side
 from shared.zoo import probe
 from tests.planning.conftest import RunCommand
-from tests.running import run_here, write_picture
+from tests.running import read_picture, run_here, write_picture
 
 PhantomMaker = Callable[..., Path]
 
@@ -66,6 +68,35 @@ def test_another_network_is_planned_by_its_name(
     assert train["_desc_"].endswith("train a network (FCN) to find class_1, class_2.")
     with pytest.raises(InputError, match="--network: expected one of unet, "):
         new_bundle("other_seg", data, "--network", "segnet")
+
+
+def test_large_pictures_of_large_objects_are_seen_whole_and_segmented_at_full_size(
+    phantom_dataset: PhantomMaker, new_bundle: RunCommand, tmp_path: Path
+) -> None:
+    data = phantom_dataset(tmp_path / "data", count=5, shape=(300, 400), num_classes=2)
+    bundle = new_bundle("cells_seg", data, "--budget", "2m", "--copy_samples", "--licence", "CC0")
+    train = config(bundle, "train")
+    side, (rows, columns) = train["longest_side"], train["patch_size"]
+    assert 100 < side < 250  # what has 3,000 steps of 0.03 s, at the rate of tests
+    assert 3 / 4 * side <= rows
+    assert side <= columns
+    short = {"max_epochs": 1, "crops_per_image": 1, "batch_size": 2}
+    run_here(bundle, tmp_path / "training", "train", dataset_dir=data, **short, **small(bundle))
+    weights = tmp_path / "training" / "model.pt"
+    out = run_here(bundle, tmp_path / "out", weights=weights, **small(bundle))
+    (row,) = read_table(out / "summary.csv")
+    assert row["status"] == "ok"
+    assert read_picture(out / f"{row['case']}.png").shape == (300, 400)
+
+
+def test_thin_objects_keep_their_pixels() -> None:
+    ids = np.zeros((400, 500), dtype=np.int64)
+    ids[:, 100:108] = ids[:, 300:308] = 1
+    assert thinnest(ids) * 500 == pytest.approx(8, rel=0.3)  # a strip's pixels are 1, 2, 3, 4, 4, … from its outside
+    assert longest_side(thinnest(ids), [400, 500], [96, 96]) == 0  # 20 of 8 pixels would need a larger picture
+    assert longest_side(0.3, [400, 500], [96, 96]) == 96  # a patch of 96 shows all
+    assert longest_side(0.08, [400, 500], [96, 96]) == 250  # 8 % of which are 20 pixels: patches show parts
+    assert longest_side(0.2, [100, 120], [96, 96]) == 0  # little smaller: left alone
 
 
 def test_the_metadata_and_the_card_say_what_the_configs_have(

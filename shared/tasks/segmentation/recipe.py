@@ -21,14 +21,14 @@ class Segmentation:
     """What is special about a segmentation.
 
     descriptions: by config. network: its network_def without channels; volumes (spatial_dims 3) are put upright and
-    resampled to the option pixdim, pictures (2) stay as they are. label_values: what label files hold in place of class
-    ids. grid, tiling, training_options: options of every config, of inference and evaluation, of training; grid has
-    "roi_size", tiling has "overlap". flips: arguments of the FlipInferer. shift: transforms that take a prediction onto
-    the labels' grid. folds: whether --fold chooses another split. augmentation: entries of "train", the list
-    "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image. doubted: what
-    the writer warns about, by its argument. known: of pictures, arguments of `Magnification`: what the network knows.
-    scaling: transforms of intensities in place of percentiles and standardising of each image. patient: see
-    `split_cases`. family: whether `--network NAME` may choose another network.
+    resampled to the option pixdim, pictures (2) are resized where grid has "longest_side". label_values: what label
+    files hold in place of class ids. grid, tiling, training_options: options of every config, of inference and
+    evaluation, of training; grid has "roi_size", tiling has "overlap". flips: arguments of the FlipInferer. shift:
+    transforms that take a prediction onto the labels' grid. folds: whether --fold chooses another split. augmentation:
+    entries of "train", the list "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops
+    of an image. doubted: what the writer warns about, by its argument. known: of pictures, arguments of
+    `Magnification`: what the network knows. scaling: transforms of intensities in place of percentiles and
+    standardising of each image. patient: see `split_cases`. family: whether `--network NAME` may choose another one.
     """
 
     descriptions: Mapping[str, str]
@@ -130,7 +130,7 @@ class Segmentation:
 
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
-        restored = [back] if self._dims == 3 else []
+        restored = [back] if self._is_resampled else []
         unsure = component("shared.tasks.segmentation.uncertainty.KeepUncertaintyd", keys="pred")
         likely = component("shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred")
         written = [likely | {"enabled": "@probabilities"}, unsure | {"enabled": "@uncertainty"}]
@@ -172,11 +172,15 @@ class Segmentation:
             channel_wise=True,
         )  # fmt: skip
         normal = component("NormalizeIntensityd", keys="image", channel_wise=True)
-        spatial = self._on_grid(keys, modes) if self._dims == 3 else []
+        spatial = self._on_grid(keys, modes) if self._is_resampled else []
         return [read, *reading, *spatial, *(self.scaling or [scaled, *([normal] if self.standardised else [])])]
 
     def _on_grid(self, keys: str | list[str], modes: str | list[str]) -> list[Part]:
-        """The transforms of volumes onto the grid that the network sees."""
+        """The transforms of images onto the grid that the network sees."""
+        if self._dims == 2:
+            smooth = [mode == "bilinear" for mode in modes] if isinstance(modes, list) else True
+            resized = component("Resized", keys=keys, spatial_size="@longest_side", size_mode="longest", mode=modes)
+            return [resized | {"anti_aliasing": smooth}]
         upright = component("Orientationd", keys=keys, axcodes="RAS", labels=[["L", "R"], ["P", "A"], ["I", "S"]])
         return [upright, component("shared.images.spacing.OwnSpacingd", keys=keys, pixdim="@pixdim", mode=modes)]
 
@@ -204,6 +208,11 @@ class Segmentation:
     @property
     def _dims(self) -> int:
         return int(self.network["spatial_dims"])
+
+    @property
+    def _is_resampled(self) -> bool:
+        """Whether the network sees images on another grid than their own."""
+        return self._dims == 3 or "longest_side" in self.grid
 
     def _written(self) -> Part:
         """Options of what inference writes."""
