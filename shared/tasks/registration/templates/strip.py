@@ -55,13 +55,7 @@ class TemplateStrip:
         save_picture(folder / "strip.png", side_by_side(panels))
         if len(panels) > 1:
             frames = [*panels, *panels[-2:0:-1]]  # there and back
-            options: dict[str, Any] = {
-                "save_all": True,
-                "append_images": frames[1:],
-                "duration": MILLISECONDS,
-                "loop": 0,
-            }
-            write_atomically(folder / "strip.gif", lambda path: frames[0].save(path, **options))
+            write_atomically(folder / "strip.gif", lambda path: _save_moving(path, frames))
 
 
 def _save_moving(path: Path, frames: Sequence[Image.Image]) -> None:
