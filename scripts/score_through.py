@@ -37,11 +37,12 @@ def main() -> None:
     options = dict(options_of(rest))
     to_frame = registration_by(arguments.bundle, options, frame=arguments.frame)
     directly = registration_by(arguments.bundle, options) if arguments.direct else None
-    table = GrowingTable(arguments.output, [])
+    table, rows = GrowingTable(arguments.output, []), []
     for row in rows_through(pairs, to_frame, directly=directly):
         table.add(row)
+        rows.append(row)
     figures = [name for name in table.columns if name != "case"]
-    means = [{"figure": name, **summarise([row[name] for row in table.rows])} for name in figures]
+    means = [{"figure": name, **summarise([row[name] for row in rows])} for name in figures]
     print(format_table(means, ["figure", *STATISTICS]))
 
 
