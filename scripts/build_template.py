@@ -64,7 +64,8 @@ def main() -> None:
     arguments, started = parse(), time.perf_counter()
     template = build(arguments)
     write_on(template, arguments.output_dir / "template.nii.gz", to_itk(template))
-    print(f"{arguments.output_dir / 'template.nii.gz'}: {time.perf_counter() - started:.0f} s")
+    seconds = f"{time.perf_counter() - started:.0f} s, {time.process_time():.0f} s of CPU"
+    print(f"{arguments.output_dir / 'template.nii.gz'}: {seconds}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.door import open_bundle
+from shared.door import OpenBundle, open_bundle
 from shared.images.cases import Case
 from shared.nets.template import TemplateMorph
 from shared.spatial.warping import warp
@@ -30,6 +31,10 @@ class Nearness:
     table: AttributeTable
     window: int = 15  # of NCC, in voxels
     options: Mapping[str, Any] | None = None
+
+    @cached_property
+    def _bundle(self) -> OpenBundle:
+        return open_bundle(self.bundle, **(self.options or {}))
 
     def rows(self, subjects: Sequence[Case]) -> list[dict[str, Any]]:
         """A row an image: for the "own" template and that for "all", the NCC with it before and after registration,
@@ -52,8 +57,7 @@ class Nearness:
 
     def _read(self, subjects: Sequence[Case]) -> tuple[TemplateMorph, Iterator[tuple[str, Tensor]]]:
         """The network, whose weights are loaded where the first image is read, and each case with its image."""
-        opened = open_bundle(self.bundle, **(self.options or {}))
-        network, preprocessing = opened.part("network_def").eval(), opened.part("preprocessing")
+        network, preprocessing = self._bundle.part("network_def").eval(), self._bundle.part("preprocessing")
         read = ((subject["case"], preprocessing({"moving": subject["image"]})) for subject in subjects)
         return network, ((case, data["image"][None, :1].as_tensor()) for case, data in read)
 
