@@ -50,6 +50,8 @@ RECIPE = SyntheticRegistration(
     learning={"learn": "@learn"},
 )
 OPTIONS = {
+    "fixed": "the image that it is moved onto, or `mni152`: the template ICBM 152 2009a, of a brain without skull, that"
+    " nilearn carries (`pip install 'monai-bundle-zoo[mni]'`)",
     "regularity": "from 0, the most alike, to 1, the smoothest field of the network, which has learned all of them",
     "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
     " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
