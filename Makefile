@@ -6,7 +6,7 @@ RUN := $(abspath $(VENV))/bin/python
 B ?= hippocampus_mr_segmentation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-multiresunet reproduce-nodeo reproduce-brains reproduce-hypermorph learning-curve export zoo zoo-index test-archives clean
+.PHONY: help setup demo bundle test test-slow test-clients configs check format bench benchmarks bench-gpu compare-networks reproduce-family reproduce-multiresunet reproduce-nodeo reproduce-brains reproduce-hypermorph learning-curve export zoo zoo-index test-archives clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 26
@@ -65,6 +65,12 @@ bench-gpu: setup  ## 8 minutes on a GPU: the same there; without one it is tried
 
 compare-networks: setup  ## An hour or two: the networks that none beats on score and time, for B=name on D=folder
 	$(RUN) -W ignore scripts/compare_networks.py $(B) --dataset_dir $(D) $(ARGS)
+
+# All networks that --network chooses among, under one protocol, into one report; sections are those of MultiResUNet's study.
+FAMILY = $(RUN) -W ignore scripts/compare_networks.py --family --output_dir outputs/family
+reproduce-family: setup  ## Hours: U-Net and its relatives on D=folder of hippocampi and E=folder of sections
+	$(FAMILY) hippocampus_mr_segmentation --dataset_dir $(D) $(ARGS)
+	$(FAMILY) membrane_em_segmentation --dataset_dir $(or $(E),data/em_membrane) $(ARGS)
 
 # Without D the report goes into the bundle's docs; a study of one's own data stays in --output_dir.
 STUDY = $(if $(D),--dataset_dir $(D),--docs_dir bundles/membrane_em_segmentation/docs) $(ARGS)

@@ -12,6 +12,7 @@ from monai.bundle import ConfigParser
 from shared.commandline import check_ranges, end_on_signals, is_command, restore_text
 from shared.door import open_bundle
 from shared.errors import InputError, report_input_errors_in_one_line
+from shared.family import choose_network
 from shared.memory import keep_freed_memory
 from shared.options import check_options, config_files, running_workflow
 from shared.version import version_of
@@ -22,13 +23,18 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def start(
-    *, bundle_root: str | Path, device: str | torch.device = "cpu", seed: int | None = None, backend: str | None = None
+    *,
+    bundle_root: str | Path,
+    device: str | torch.device = "cpu",
+    seed: int | None = None,
+    backend: str | None = None,
+    family: bool = False,
 ) -> str:
     """Check, before anything runs, that this run can mean what it says; return the folder of `shared`.
 
     bundle_root: the bundle's folder. seed: what torch starts from, so that networks made afterwards begin with the same
     weights. backend: of torch.distributed, by which the processes that torchrun started, if it did, share the work;
-    None: each does all.
+    None: each does all. family: whether `--network NAME` chooses a network of `shared.family`.
     Raises InputError where another version of `shared` than the bundle's was imported, the device is not there, or
     an option is misspelt, of another type than its default, which MONAI would ignore without a word, or out of range.
     """
@@ -40,6 +46,8 @@ def start(
         defaults = ConfigParser.load_config_files(files)
         if is_command():
             restore_text(workflow.parser, defaults, sys.argv)
+        if family:
+            choose_network(workflow.parser, defaults)
         own = ConfigParser.load_config_files(files[:1])
         check_options(workflow.parser.config, defaults, own=own, folder=Path(files[0]).parent)
         check_ranges(workflow.parser.config)

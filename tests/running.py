@@ -252,6 +252,21 @@ def assert_only_the_bad_failed(
         assert row["message"] in done.stdout
 
 
+def kept_bytes(run: Callable[[], torch.Tensor]) -> int:
+    """The bytes that autograd keeps of `run` for the way back."""
+    kept: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        output = run()
+    assert output.requires_grad
+    return sum(kept.values())
+
+
 def assert_onnxruntime_agrees(network: nn.Module, shape: Sequence[int], folder: Path, *, within: float) -> None:
     """That `network`, exported at the channels and size (C, *S), gives what torch gives, whatever the batch."""
     axes = {0: torch.export.Dim("batch", min=1, max=8)}

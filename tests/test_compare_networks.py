@@ -37,6 +37,8 @@ def test_a_comparison_scores_the_validation_cases_and_does_not_train_again(
     assert point["scores"] == {row["case"]: float(row["jaccard_mean"]) for row in table}
     assert len(table) == 1  # 15 % of four, at least one
     assert list(point["ms"]) == ["1 thread", "norms not folded", "bfloat16", "2 threads"]
+    assert point["step_ms"] > 0
+    assert point["step_mib"] > 4 * 4 * point["parameters"] / 2**20  # weights, gradients and two moments, in float32
     weights = out / bundle / "U-Net_8" / "last.pt"
     before = weights.stat().st_mtime_ns
     compare(bundle, data, out, *options)
@@ -52,14 +54,15 @@ def test_a_misspelt_option_of_training_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("bundle", "network", "message"),
+    ("bundle", "options", "message"),
     [
-        ("blood_cell_yolo_detection", "U-Net 8", "expected a bundle that segments"),
-        ("membrane_em_segmentation", "U-Net 9", "expected MultiResUNet 16, .* got U-Net 9"),
+        ("blood_cell_yolo_detection", ["U-Net 8"], "expected a bundle that segments"),
+        ("membrane_em_segmentation", ["U-Net 9"], "expected MultiResUNet 16, .* got U-Net 9"),
+        ("membrane_em_segmentation", ["U-Net 8", "--family"], r"expected unet, fcn, .* got U-Net 8"),
     ],
 )
 def test_an_unknown_bundle_or_network_is_reported(
-    compare: Callable[..., None], tmp_path: Path, bundle: str, network: str, message: str
+    compare: Callable[..., None], tmp_path: Path, bundle: str, options: list[str], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        compare(bundle, tmp_path, tmp_path / "out", "--networks", network)
+        compare(bundle, tmp_path, tmp_path / "out", "--networks", *options)

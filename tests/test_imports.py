@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may import those before it. Tasks do not import one another.
 ORDER = (
-    "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "commandline", "hub", "images",
-    "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "explaining", "tasks",
+    "version", "errors", "memory", "files", "samples", "places", "outputs", "options", "family", "commandline", "hub",
+    "images", "door", "bundle", "layers", "spatial", "synthesis", "detection", "nets", "engine", "explaining", "tasks",
     "atlases", "export", "run_onnx", "zoo", "planning", "studies", "benchmarks",
 )  # fmt: skip
 

@@ -81,7 +81,7 @@ def paths(output_dir: str, **more: str) -> Part:
     return found | {"dataset_dir": "$@bundle_root + '/sample_data'", "output_dir": output_dir} | more
 
 
-def start(**more: str) -> Part:
+def start(**more: str | bool) -> Part:
     """Find the package `shared`, and check what was asked for before anything runs."""
     started = {"_target_": "shared.bundle.start", "_requires_": ["@code_path"], "bundle_root": "@bundle_root"}
     return {"code_path": CODE_PATH, "start": started | {"device": "@device"} | more}
@@ -148,12 +148,13 @@ def over_cases(
     report: Part,
     inference: Part,
     weights_of: str = "@network",
+    family: bool = False,
     evaluator: Mapping[str, object] | None = None,
 ) -> Config:
     """A config that runs over the cases of a folder.
 
     network, inference: groups; the latter of "inferer", "postprocessing" and what they need, and of a "dataloader"
-    other than the usual one. evaluator: arguments other than the usual ones.
+    other than the usual one. family: see `shared.bundle.start`. evaluator: arguments other than the usual ones.
     """
     loader = {} if "dataloader" in inference else {"dataloader": case_loader()}
     weights = component("shared.engine.cases.WeightsLoader", network=weights_of, path="@weights")
@@ -163,7 +164,7 @@ def over_cases(
     return [
         {"_desc_": description},
         options,
-        places | start(backend="gloo"),
+        places | start(backend="gloo", **({"family": True} if family else {})),
         with_start(network),
         with_start({"preprocessing": compose(*preprocessing)}),
         {"cases": cases, "report": report, "dataset": case_dataset()} | loader,

@@ -22,7 +22,7 @@ def computing(*, compiled: bool = True) -> Part:
 
 def networks(
     network_def: Part,
-    on_device: str,
+    on_device: str | Part,
     *,
     called: str = "network",
     learner: Part | None = None,
@@ -31,7 +31,8 @@ def networks(
 ) -> Part:
     """The entries of a network that learns: as it begins, what is learned with (`learner`), and its running average.
 
-    called: what it is in evaluation, whose entries may stand beside these. on_device: see `recipe.on_device`.
+    called: what it is in evaluation, whose entries may stand beside these. on_device: see `recipe.on_device`,
+    or a component around it.
     pretrained: the file of the bundle's own weights.
     """
     initial = component(
@@ -153,8 +154,12 @@ def training(
     loss: Part,
     validate: Part,
     train: Part,
+    family: bool = False,
 ) -> Config:
-    """A config that trains. networks, cases: groups; see the functions of this file for them and the rest."""
+    """A config that trains. networks, cases: groups; see the functions of this file for them and the rest.
+
+    family: see `shared.bundle.start`.
+    """
     optimizer = component(
         "torch.optim.AdamW",
         params="$@initial_network.parameters()",
@@ -164,7 +169,7 @@ def training(
     return [
         {"_desc_": description},
         options,
-        paths("outputs/training") | start(seed="@seed"),
+        paths("outputs/training") | start(seed="@seed", **({"family": True} if family else {})),
         networks,
         cases | ({"preprocessing_transforms": list(preprocessing)} if preprocessing else {}),
         {"loss": loss, "optimizer": optimizer},

@@ -39,7 +39,7 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
     except Exception as error:  # truncated, another network, not a state dict: torch raises many kinds
         raise InputError(
             path, expected=f"a state dict of this {type(network).__name__}", got=one_line(error)[:200],
-            fix="check the file, or the overrides of network_def",
+            fix="check the file, or give the --network or network_def that it was trained with",
         ) from error  # fmt: skip
     _, loaded, left = copy_model_state(network, state)
     if len(loaded) < len(left):

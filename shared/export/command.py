@@ -59,6 +59,7 @@ def main() -> None:
     )
     parser.add_argument("--calibrate", type=Path, help="folder of images that int8 takes ranges from, else the samples")
     parser.add_argument("--form", default="", help="one of the bundle's onnx_forms")
+    parser.add_argument("--network", default="", metavar="NAME", help="that train.json was given as --network")
     parser.add_argument("--weights", type=Path, help="models/model.pt of the bundle if left out")
     parser.add_argument("--output", type=Path, help="if left out, models/model[_FORM][_PRECISION].onnx in the bundle")
     parser.add_argument("--size", type=int, nargs="+", default=[], help="sides of the image that it is traced with")
@@ -80,6 +81,7 @@ def export(arguments: argparse.Namespace) -> None:
     workflow = create_workflow(
         config_file=str(bundle / "configs" / "inference.json"), workflow_type="infer", bundle_root=str(bundle),
         device="cpu", **({"dataset_dir": str(arguments.calibrate)} if arguments.calibrate else {}),
+        **({"network": arguments.network} if arguments.network else {}),
     )  # fmt: skip
     network, forms = (workflow.parser.get_parsed_content(name) for name in ("network_def", "onnx_forms"))
     usual = (next(iter(forms)), "fp32")  # a name leaves these out

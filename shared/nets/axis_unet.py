@@ -16,6 +16,7 @@ class AxisUNet(DynUNet):
 
     filters: of each level, from the full resolution down. strides: by which each level but the first shrinks each axis,
     such as [1, 2, 2] where the first axis is coarse already. kernels: the width of each level's convolutions by axis.
+    residual: whether the blocks of the encoder are residual.
     Raises ValueError unless there are as many kernels as filters, one stride fewer, and three levels or more.
     Source: Isensee et al., nnU-Net, Nature Methods 18 (2021), supplementary note 2. Differs: batch norm, which is
     faster on a CPU and folds into the convolutions of an export; no deep supervision; sizes that do not divide by the
@@ -31,6 +32,7 @@ class AxisUNet(DynUNet):
         filters: Sequence[int],
         strides: Sequence[Sequence[int]],
         kernels: Sequence[Sequence[int]],
+        residual: bool = False,
     ) -> None:
         if not len(filters) == len(kernels) == len(strides) + 1 >= 3:
             raise ValueError(
@@ -40,9 +42,24 @@ class AxisUNet(DynUNet):
         super().__init__(
             spatial_dims, in_channels, out_channels, kernel_size=kernels, strides=[[1] * spatial_dims, *strides],
             upsample_kernel_size=strides, filters=filters, norm_name="batch",
+            res_block=residual,
         )  # fmt: skip
         self.multiples = [math.prod(axis) for axis in zip(*strides)]
         convolve_by_onednn(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return crop(super().forward(pad_to_multiple(x, self.multiples)), x.shape[2:])
+
+
+class ResEnc(AxisUNet):
+    """An `AxisUNet` with a residual encoder, every level of which halves every axis.
+
+    Source: Isensee et al., nnU-Net Revisited, MICCAI 2024, sec. 3 (ResEnc). Differs: one residual block a level, as
+        MONAI's DynUNet has it.
+    """
+
+    def __init__(self, spatial_dims: int, in_channels: int, out_channels: int, *, filters: Sequence[int]) -> None:
+        super().__init__(
+            spatial_dims, in_channels, out_channels, filters=filters, strides=[[2] * spatial_dims] * (len(filters) - 1),
+            kernels=[[3] * spatial_dims] * len(filters), residual=True,
+        )  # fmt: skip

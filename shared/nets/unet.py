@@ -5,14 +5,19 @@ from collections.abc import Callable, Sequence
 import torch
 from monai.networks.layers.factories import Conv, Pool
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from shared.layers.multires import MultiResBlock, ResPath
 from shared.layers.onednn import convolve_by_onednn
 from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
+from shared.layers.reversible import ReversibleBlock
 
-BLOCKS: dict[str, Callable[..., MultiResBlock | PlainBlock]] = {"multires": MultiResBlock, "plain": PlainBlock}
+Block = MultiResBlock | PlainBlock | ReversibleBlock
+BLOCKS: dict[str, Callable[..., Block]] = {
+    "multires": MultiResBlock,
+    "plain": PlainBlock,
+    "reversible": ReversibleBlock,
+}
 SKIPS: dict[str, Callable[..., ResPath | PlainSkip]] = {"respath": ResPath, "plain": PlainSkip}
 
 
@@ -20,11 +25,9 @@ class UNet(nn.Module):
     """Segment images of any size: (B, in_channels, *S) to logits (B, out_channels, *S), 2D and 3D.
 
     filters: U of each level, from the full resolution down; each level halves the size of the one above.
-    block: "plain" or "multires"; alpha: the width of a MultiRes block. skip: "plain" or "respath".
+    block: "plain", "multires" or "reversible"; alpha: the width of a MultiRes block. skip: "plain" or "respath".
     deep_supervision: n > 0 returns a list of 1 + n logits instead, full resolution first, each of the others
         at half the size of the one before; `monai.losses.DeepSupervisionLoss` takes it as it is.
-    checkpointing: recompute the blocks in the backward pass; slower, with a fraction of the memory. The running
-        statistics of batch norms then move twice a step, as if their momentum were 0.19 instead of 0.1.
     Raises ValueError for an unknown block or skip, or more supervised levels than there are.
     Source: Ronneberger et al., U-Net, MICCAI 2015, fig. 1. Differs: convolutions are padded and normalised; sizes that
         do not divide by 2^(levels - 1) are padded by their border and cropped back.
@@ -43,7 +46,6 @@ class UNet(nn.Module):
         norm: str | tuple | None = "batch",
         act: str | tuple = "relu",
         deep_supervision: int = 0,
-        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         if block not in BLOCKS or skip not in SKIPS:
@@ -52,12 +54,11 @@ class UNet(nn.Module):
         if not 0 <= deep_supervision < levels - 1:
             raise ValueError(f"expected deep_supervision from 0 to {levels - 2}, got {deep_supervision}")
         self.stride = 2 ** (levels - 1)
-        self.checkpointing = checkpointing
         conv, up = Conv[Conv.CONV, spatial_dims], Conv[Conv.CONVTRANS, spatial_dims]
         parts = {"norm": norm, "act": act}
         block_parts = parts | ({"alpha": alpha} if block == "multires" else {})
 
-        def make_block(channels: int, level: int) -> MultiResBlock | PlainBlock:
+        def make_block(channels: int, level: int) -> Block:
             return BLOCKS[block](spatial_dims, channels, filters=filters[level], **block_parts)
 
         self.encoder, self.skips = nn.ModuleList(), nn.ModuleList()
@@ -89,22 +90,17 @@ class UNet(nn.Module):
         x = pad_to_multiple(x, self.stride)
         skipped = []
         for block, skip in zip(self.encoder, self.skips):
-            x = self._run(block, x)
-            skipped.append(self._run(skip, x))
+            x = block(x)
+            skipped.append(skip(x))
             x = self.pool(x)
-        x = self._run(self.bottom, x)
+        x = self.bottom(x)
         decoded = []
         for up, block in zip(self.ups, self.decoder):
-            x = self._run(block, torch.cat([up(x), skipped.pop()], dim=1))
+            x = block(torch.cat([up(x), skipped.pop()], dim=1))
             decoded.append(x)
         fine_to_coarse = [head(x) for head, x in zip(self.heads, reversed(decoded))]
         logits = [crop(y, [-(-s // 2**i) for s in size]) for i, y in enumerate(fine_to_coarse)]
         return logits if len(logits) > 1 else logits[0]
-
-    def _run(self, module: nn.Module, x: Tensor) -> Tensor:
-        if self.checkpointing and self.training:
-            return checkpoint(module, x, use_reentrant=False)
-        return module(x)
 
 
 def crop(x: Tensor, size: Sequence[int]) -> Tensor:

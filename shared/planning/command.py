@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dataset_dir", type=Path, required=True, help="in a layout that train.json takes")
     made.add_argument("--task", choices=[AUTO, *WAYS], default=AUTO, help="%(default)s: found out by the layout")
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
+    made.add_argument("--network", default="", metavar="NAME", help="of a segmentation, in place of the planned U-Net")
     made.add_argument(
         "--start", default=NEAREST, metavar="auto|none|BUNDLE",
         help="the bundle whose weights training begins from; %(default)s: the nearest of ours, where there is one",
@@ -47,7 +48,8 @@ def main() -> None:
     task = task_of(root) if arguments.task == AUTO else arguments.task
     if line := busy():
         print(f"warning: {line}")
-    plan = planned(task, root, budget, title_of(folder), start_of(arguments.start, task))
+    start = start_of(arguments.start, task)
+    plan = planned(task, root, budget, title_of(folder), start, arguments.network)
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)

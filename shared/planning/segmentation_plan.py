@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.engine.recipe import Part, component
+from shared.family import network_called
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import Budget, Schedule, schedule
 from shared.planning.grid import Levels, levels, median_size, patches, target_spacing
@@ -30,7 +31,7 @@ class SegmentationPlan:
     """What is concluded from `data` for a training within `budget`.
 
     pixdim: in mm; 1 of pictures. longest_side: that pictures are resized to; 0 where they stay as they are, as volumes
-    do. size: of the median image as the network sees it.
+    do. size: of the median image as the network sees it. network: see `plan_segmentation`.
     """
 
     data: SegmentationData
@@ -42,6 +43,7 @@ class SegmentationPlan:
     crops: int
     schedule: Schedule
     bounds: Bounds
+    network: str = ""
 
     def views(self) -> Views:
         return Views(self.sized.patch, self.size, self.pixdim, self.data.classes.names)
@@ -57,8 +59,11 @@ class SegmentationPlan:
         return [max(side, patch) for side, patch in zip(sizes, self.sized.patch)] if whole else self.sized.patch
 
 
-def plan_segmentation(data: SegmentationData, budget: Budget) -> SegmentationPlan:
-    """Raises InputError where no network fits into memory."""
+def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "") -> SegmentationPlan:
+    """Plan with the network of `shared.family` called `network`, or with a U-Net whose levels halve some axes only.
+
+    Raises InputError where none fits into memory.
+    """
     pixdim = target_spacing(data.spacings, data.sizes) if data.dims == 3 else [1.0, 1.0]
     size = median_size(data.spacings, data.sizes, pixdim)
     cases = len(data.parts[TRAINING])
@@ -69,7 +74,7 @@ def plan_segmentation(data: SegmentationData, budget: Budget) -> SegmentationPla
         levels(patch, pixdim, most=MOST_LEVELS[data.dims])
         for patch in patches(largest, pixdim, smallest=SMALLEST[data.dims])
     ]
-    sized = Sizing(lambda down, filters: whole_network(data, down, filters), bounds).choose(candidates)
+    sized = Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(candidates)
     side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0
     size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
     crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
@@ -77,7 +82,7 @@ def plan_segmentation(data: SegmentationData, budget: Budget) -> SegmentationPla
         budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds,
         validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
     )  # fmt: skip
-    return SegmentationPlan(data, budget, pixdim, side, size, sized, crops, timed, bounds)
+    return SegmentationPlan(data, budget, pixdim, side, size, sized, crops, timed, bounds, network)
 
 
 def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:
@@ -90,17 +95,18 @@ def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:
     return kept if kept <= REDUCED * max(size) else 0
 
 
-def network_of(dims: int, down: Levels, filters: Sequence[int]) -> Part:
-    """The network_def but for its channels."""
-    return component(
+def network_of(dims: int, down: Levels, filters: Sequence[int], network: str = "") -> Part:
+    """The network_def but for its channels; network: see `plan_segmentation`."""
+    planned = component(
         "shared.nets.axis_unet.AxisUNet", spatial_dims=dims, filters=list(filters), strides=down.strides,
         kernels=down.kernels,
     )  # fmt: skip
+    return network_called(network, planned) if network else planned
 
 
-def whole_network(data: SegmentationData, down: Levels, filters: Sequence[int]) -> Part:
+def whole_network(data: SegmentationData, down: Levels, filters: Sequence[int], network: str) -> Part:
     channels = {"in_channels": data.channels, "out_channels": len(data.classes.names)}
-    return network_of(data.dims, down, filters) | channels
+    return network_of(data.dims, down, filters, network) | channels
 
 
 def _case_seconds(sized: Sized, size: Sequence[int]) -> float:

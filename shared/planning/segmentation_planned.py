@@ -51,10 +51,10 @@ def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
         "descriptions": {
             "inference": f"{title}: find {structures}.",
             "evaluate": f"{title}: score segmentations against reference labels.",
-            "train": f"{title}: train a U-Net to find {structures}.",
+            "train": f"{title}: train a {_kind(plan)} to find {structures}.",
         },
         "channels": data.channels,
-        "network": network_of(data.dims, sized.levels, sized.filters),
+        "network": network_of(data.dims, sized.levels, sized.filters, plan.network),
         "grid": {"roi_size": plan.tile} | grid,
         "tiling": {"overlap": 0.5 if data.dims == 3 else 0.25, "flip_axes": []},
         "flips": {"axes": "@flip_axes"},
@@ -83,7 +83,7 @@ def _described(plan: SegmentationPlan, structures: str) -> Part:
     classes = {str(place): name for place, name in enumerate(data.classes.names)}
     return {
         "task": f"Segmentation of {structures} in {'volumes' if data.dims == 3 else 'pictures'}",
-        "description": f"A U-Net in {data.dims}D, planned from the data, that finds {structures}.",
+        "description": f"A {_kind(plan)} in {data.dims}D, planned from the data, that finds {structures}.",
         "data_type": "nibabel" if data.dims == 3 else "png",
         "image_classes": f"{data.modality or 'images'}, {data.channels} channel{'s' * (data.channels > 1)}",
         "label_classes": ", ".join(f"{place} {name}" for place, name in classes.items()),
@@ -94,6 +94,10 @@ def _described(plan: SegmentationPlan, structures: str) -> Part:
             "outputs": {"pred": image_format(channels=classes, size=size, format="segmentation")},
         },
     }
+
+
+def _kind(plan: SegmentationPlan) -> str:
+    return f"network ({plan.network})" if plan.network else "U-Net"
 
 
 def _resized(plan: SegmentationPlan) -> list[Finding]:

@@ -1,9 +1,12 @@
 """How each task is planned: its data looked at, a plan concluded, and what a bundle is written from."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from shared.errors import InputError
+from shared.family import network_called
 from shared.planning import detection_planned, instances_planned, registration_planned, segmentation_planned
 from shared.planning.budget import Budget
 from shared.planning.detection_data import look_at_detection
@@ -40,12 +43,25 @@ WAYS = {
 }
 
 
-def planned(task: str, root: Path, budget: Budget, title: str, start: Start | None = None) -> Planned:
+def planned(
+    task: str, root: Path, budget: Budget, title: str, start: Start | None = None, network: str = ""
+) -> Planned:
     """The plan of a bundle called `title` for the data set `root`; what is wrong with that is printed before.
 
-    Raises InputError where the data cannot be used, no network fits into memory, or the task is not planned.
+    network: a name of `shared.family`, for a segmentation.
+    Raises InputError where the data cannot be used, no network fits into memory, or the task has no such network.
     """
     way, faults = WAYS[task], Faults()
+    if network:
+        way = way._replace(conclude=_with_network(task, network))
     data = way.look(root, faults)
     faults.refuse(root)
     return way.describe(way.conclude(data, budget, *([start] if start else [])), title)
+
+
+def _with_network(task: str, network: str) -> Callable[[Any, Budget], Any]:
+    """What concludes a plan with the network called so."""
+    if task != "segmentation":
+        raise InputError("--network", expected="a segmentation", got=task, fix="leave the option out")
+    network_called(network, {})  # which refuses an unknown one, before any image is looked at
+    return partial(plan_segmentation, network=network)

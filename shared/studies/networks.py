@@ -1,6 +1,7 @@
 """The networks that are compared by score and time, as what `--network_def` takes."""
 
 from shared.engine.recipe import Part, component, with_channels, with_start
+from shared.family import FAMILY, network_called
 
 LEVELS = {2: (1, 2, 4, 8, 16), 3: (1, 2, 4, 8)}  # filters of each level, in those of the first
 # Of MultiResUNet: the shipped widths, and those that have the FLOPs of MONAI's BasicUNet as the benchmarks take it.
@@ -19,6 +20,12 @@ def candidates(spatial_dims: int) -> dict[str, Part]:
         **{f"U-Net {n}": _ours("unet.UNet", spatial_dims, [n * k for k in LEVELS[spatial_dims]]) for n in (16, 8)},
         **{f"SegResNet {n}": _residual_encoder(spatial_dims, n) for n in (16, 8)},
     }
+
+
+def family(spatial_dims: int, filters: int = 16) -> dict[str, Part]:
+    """Name, as `--network` takes it, -> network_def; all with as many `filters` at full size."""
+    own = with_channels({"spatial_dims": spatial_dims, "filters": [filters * k for k in LEVELS[spatial_dims]]})
+    return {name: _startable(network_called(name, own)) for name in FAMILY}
 
 
 def _ours(target: str, spatial_dims: int, filters: tuple[int, ...] | list[int]) -> Part:

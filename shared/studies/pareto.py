@@ -18,7 +18,7 @@ Which network should a bundle have: one that no other beats on both score and ti
 bundle's `train.json` from scratch, with the same seed, on the same images in the same order, and is scored by
 `evaluate.json` on the bundle's validation split, by the running average of the weights after the last epoch, so that no
 epoch was chosen by its score. The budgets are short: compare scores with each other and not with the card's. Made by
-`make compare-networks`.
+`make compare-networks` and `make reproduce-family`.
 
 ![Score against time of each network]({picture})
 
@@ -29,7 +29,8 @@ BUNDLE = """## {bundle}
 
 {epochs} epochs each; {cases} validation images; times of one image of {size} by the bundle's own inference, in float32
 on one thread where nothing else is written: the least of rounds that alternate, in the processor's time for one thread
-and the clock's for two.
+and the clock's for two. A step of training is one of the bundle's batches and patches, its time as above; its memory is
+counted, in float32: the tensors that exist at once, weights, gradients and the optimiser's state among them.
 ```
 {command}
 ```
@@ -46,6 +47,7 @@ class Point:
     """A network, trained and timed.
 
     scores: of each case. ms: of one image, by what was measured, such as "1 thread". gflop: of one image.
+    step_ms, step_mib: time and memory of a step of training.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Point:
     ms: Mapping[str, float]
     gflop: float
     parameters: int
+    step_ms: float
+    step_mib: float
 
     @property
     def score(self) -> float:
@@ -114,13 +118,15 @@ def _section(compared: Compared) -> str:
     best, baseline = front(compared.points, compared.time), compared.points[0]
     times = list(baseline.ms)
     head = ["network", compared.metric, f"against {baseline.name}", "p", *(f"ms, {time}" for time in times)]
-    lines = [[*head, "GFLOP", "parameters"], ["---", *["--:"] * (len(head) + 1)]]
+    head += ["GFLOP", "parameters", "step, ms", "step, MiB"]
+    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
     for point in compared.points:
         found = paired({p.name: p.scores for p in (point, baseline)}, point.name, baseline.name)
         against = ["", ""] if point is baseline else [f"{found['difference']:+.4f}", f"{found['p']:.2g}"]
         name = f"**{point.name}**" if point in best else point.name
         figures = [*against, *(f"{point.ms[time]:.0f}" for time in times), f"{point.gflop:.1f}"]
-        lines.append([name, f"{point.score:.4f}", *figures, f"{point.parameters:,}"])
+        step = [f"{point.step_ms:.0f}", f"{point.step_mib:.0f}"]
+        lines.append([name, f"{point.score:.4f}", *figures, f"{point.parameters:,}", *step])
     return BUNDLE.format(
         bundle=compared.bundle,
         epochs=compared.epochs,

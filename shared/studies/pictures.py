@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def draw_front(
     for axes, (title, (networks, front)) in zip(row, panels.items()):
         x, y = zip(*(networks[name] for name in front))
         axes.plot(x, y, color="black", linewidth=1, linestyle="--", zorder=1)
-        for colour, (name, (time, score)) in zip(COLOURS, networks.items()):
+        for colour, (name, (time, score)) in zip(cycle(COLOURS), networks.items()):  # names tell them apart, too
             axes.scatter(time, score, s=45, color=colour, zorder=2)
             axes.annotate(name, (time, score), textcoords="offset points", xytext=(7, -11), fontsize=9)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel)

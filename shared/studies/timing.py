@@ -15,12 +15,13 @@ from shared.engine.fusing import fused
 from shared.engine.weights import load_weights
 
 
-def open_inference(config: Path, **options: Any) -> ConfigWorkflow:
-    """The workflow of an inference.json, on the CPU, of which MONAI logs nothing."""
+def open_config(config: Path, *, device: str = "cpu", **options: Any) -> ConfigWorkflow:
+    """The workflow of a train.json or inference.json, of which MONAI logs nothing."""
+    kind = "train" if config.stem == "train" else "infer"
     logging.disable(logging.WARNING)
     try:
         return create_workflow(
-            config_file=str(config), workflow_type="infer", logging_file=False, device="cpu", **options
+            config_file=str(config), workflow_type=kind, logging_file=False, device=device, **options
         )
     finally:
         logging.disable(logging.NOTSET)
@@ -28,7 +29,7 @@ def open_inference(config: Path, **options: Any) -> ConfigWorkflow:
 
 def first_image(config: Path) -> Tensor:
     """The bundle's first sample as its network sees it: (1, C, *S)."""
-    image: Tensor = open_inference(config).dataset[0]["image"]
+    image: Tensor = open_config(config).dataset[0]["image"]
     return torch.from_numpy(image.numpy()[None].astype(np.float32))
 
 
@@ -36,7 +37,7 @@ def inference(
     config: Path, network_def: Mapping[str, Any], weights: Path, image: Tensor, *, folded: bool, bfloat16: bool
 ) -> Callable[[], None]:
     """What runs a network over `image` as the bundle does, its norms folded into its convolutions or not."""
-    workflow = open_inference(config, network_def=dict(network_def))
+    workflow = open_config(config, network_def=dict(network_def))
     network = load_weights(workflow.parser.get_parsed_content("network"), weights).eval()
     prepared, inferer = fused(network) if folded else network, workflow.parser.get_parsed_content("inferer")
 
@@ -49,7 +50,7 @@ def inference(
 
 def cost(config: Path, network_def: Mapping[str, Any], image: Tensor) -> tuple[float, int]:
     """GFLOP of `image`, in which a multiplication and an addition are two, and the number of parameters."""
-    network = open_inference(config, network_def=dict(network_def)).network_def.to("meta").eval()
+    network = open_config(config, network_def=dict(network_def)).network_def.to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(image.to("meta"))
     return counter.get_total_flops() / 1e9, sum(p.numel() for p in network.parameters())

@@ -72,6 +72,8 @@ def card_blocks(
     content: Part = {key: value for group in inference for key, value in group.items()}
     task = content["report"]["task"]["_target_"].split(".")[2]
     choices = {key: value for group in inference[1:3] for key, value in group.items() if key not in WORKINGS}
+    if content["start"].get("family"):
+        choices["network"] = content["network"]
     words = WORDS[task]
     if task == "registration" and "fixed" not in choices:  # every image to one template
         words = replace(words, single=None, predicted='moving="a.nii.gz"')

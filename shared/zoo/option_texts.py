@@ -3,6 +3,8 @@
 A bundle's recipe.py may give other words, and those of options that it alone has, as OPTIONS.
 """
 
+from shared.family import FAMILY
+
 EVERY_TASK = {
     "dataset_dir": "a folder, searched with the folders below it, or one file",
     "output_dir": "the folder that results are written to",
@@ -57,6 +59,8 @@ ONE_TASK = {
         "roi_size": "the size, in voxels, of the tiles in which larger images are run",
         "overlap": "the fraction by which tiles overlap",
         "pixdim": "the spacing, in mm, at which images are run; results are on the image's own grid",
+        "network": "another network than the bundle's, for `--weights` that `train.json --network` of that name made: "
+        + ", ".join(f"`{name}`" for name in FAMILY),
     },
     "detection": {
         "input_size": "the longer side, in pixels, of what the network sees",

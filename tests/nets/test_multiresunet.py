@@ -7,11 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from monai.losses import DiceLoss
-from torch import Tensor, nn
+from torch import nn
 
 from shared.layers.multires import MultiResBlock, ResPath
 from shared.layers.padding import pad_to_multiple
 from shared.layers.plain import PlainBlock, PlainSkip
+from shared.layers.recomputing import recomputed
 from shared.nets.multiresunet import MultiResUNet
 
 SIZES = [(16, 8), (7, 13), (1, 37), (1, 1), (8, 16, 8), (5, 9, 11), (1, 3, 17)]  # at a stride of 8
@@ -130,22 +131,8 @@ def test_deep_supervision_adds_halved_logits_and_leaves_the_first_as_it_is(size:
     assert torch.equal(logits[0], alone(x))
 
 
-@pytest.mark.parametrize("dims", [2, 3])
-def test_checkpointing_leaves_logits_and_gradients_as_they_are(dims: int) -> None:
-    net = small(dims)
-    x = torch.randn(2, 1, *[16] * dims)
-    results: list[tuple[Tensor, ...]] = []
-    for net.checkpointing in (False, True):
-        net.zero_grad()
-        logits = net(x)
-        logits.square().mean().backward()
-        results.append((logits, *(p.grad.clone() for p in net.parameters() if p.grad is not None)))
-    assert len(results[0]) == 1 + len(list(net.parameters()))
-    torch.testing.assert_close(results[1], results[0], rtol=0, atol=0)  # recomputed by the same operations
-
-
 def test_gradients_are_those_of_finite_differences() -> None:
-    net = small(2, filters=(4, 8), norm="instance", checkpointing=True).double()
+    net = recomputed(small(2, filters=(4, 8), norm="instance")).double()
     x = torch.randn(1, 1, 5, 6, dtype=torch.float64, requires_grad=True)
     # gradcheck moves the weights in place; fast_mode takes one random projection of the Jacobian, not each column.
     assert torch.autograd.gradcheck(lambda x, *_: net(x), (x, *net.parameters()), fast_mode=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from shared.errors import InputError
+from shared.family import FAMILY
 from shared.files import read_table
 from shared.images.snapping import JPEG
 from shared.planning.seen import thinnest
@@ -53,6 +54,20 @@ def test_a_planned_bundle_trains_segments_and_scores(
         bundle, tmp_path / "scores", "evaluate", dataset_dir=data, weights=weights, part="validation", **small(bundle)
     )
     assert len(read_table(scores / "metrics.csv")) == 1
+
+
+def test_another_network_is_planned_by_its_name(
+    phantom_dataset: PhantomMaker, new_bundle: RunCommand, tmp_path: Path
+) -> None:
+    data = phantom_dataset(tmp_path / "data", shape=(48, 40))
+    train = config(new_bundle("cells_seg", data, "--network", "FCN"), "train")
+    assert train["network_def"]["_target_"] == FAMILY["fcn"]
+    assert set(train["network_def"]) == {
+        "_target_", "_requires_", "spatial_dims", "filters", "in_channels", "out_channels"
+    }  # fmt: skip
+    assert train["_desc_"].endswith("train a network (FCN) to find class_1, class_2.")
+    with pytest.raises(InputError, match="--network: expected one of unet, "):
+        new_bundle("other_seg", data, "--network", "segnet")
 
 
 def test_large_pictures_of_large_objects_are_seen_whole_and_segmented_at_full_size(

@@ -7,7 +7,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from shared.studies.networks import candidates
+from shared.family import FAMILY
+from shared.studies.networks import candidates, family
 
 BUNDLES = {2: "membrane_em_segmentation", 3: "hippocampus_mr_segmentation"}
 
@@ -27,3 +28,10 @@ def test_what_is_shipped_is_among_them(dims: int, root: Path) -> None:
     shipped = json.loads(text)["network_def"]
     compared = [(part["_target_"], part.get("filters")) for part in candidates(dims).values()]
     assert (shipped["_target_"], shipped["filters"]) in compared
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_family_is_what_a_name_chooses_with_the_same_filters(dims: int) -> None:
+    parts = family(dims)
+    assert {name: part["_target_"] for name, part in parts.items()} == FAMILY
+    assert {tuple(part["filters"]) for part in parts.values()} == {tuple(16 * 2**k for k in range({2: 5, 3: 4}[dims]))}

@@ -13,7 +13,8 @@ TIME = "1 thread"
 
 def point(name: str, score: float, ms: float) -> Point:
     scores = {str(case): score + 0.001 * case for case in range(-4, 5)}  # nine cases, of mean `score`
-    return Point(name, scores, {TIME: ms, "2 threads": ms / 2}, gflop=12.34, parameters=5678)
+    times = {TIME: ms, "2 threads": ms / 2}
+    return Point(name, scores, times, gflop=12.34, parameters=5678, step_ms=90.1, step_mib=45.6)
 
 
 WIDE, NARROW, SLOW, BAD = (
@@ -42,9 +43,9 @@ def test_the_report_shows_the_front_and_how_the_others_differ_from_the_first(tmp
     assert (tmp_path / "networks.md").read_text(encoding="utf-8") == text
     assert "the command" in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert lines[2] == "| **wide** | 0.9000 |  |  | 100 | 50 | 12.3 | 5,678 |"
+    assert lines[2] == "| **wide** | 0.9000 |  |  | 100 | 50 | 12.3 | 5,678 | 90 | 46 |"
     # All nine cases of one sign: of 2^9 sign patterns two are as extreme.
-    assert lines[3] == "| **narrow** | 0.8000 | -0.1000 | 0.0039 | 40 | 20 | 12.3 | 5,678 |"
+    assert lines[3] == "| **narrow** | 0.8000 | -0.1000 | 0.0039 | 40 | 20 | 12.3 | 5,678 | 90 | 46 |"
     assert lines[4].startswith("| slow |")
     assert "On the front: narrow, wide." in text
 

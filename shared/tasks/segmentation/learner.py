@@ -16,17 +16,21 @@ class LatticeLearner(nn.Module):
 
     label: (B, 1, *S), classes. Of a step at all voxels of a volume of 33 classes, logits and loss take more than half
     (0.62 s of one core at 64 × 80 × 64, 0.26 s at one voxel in eight); a part of them, another each time, shows the
-    same. It is the module to run in parallel on several devices.
+    same; only a HalvedUNet can leave out the rest. It is the module to run in parallel on several devices.
     """
 
-    def __init__(self, network: HalvedUNet) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
         name_as_part(self, "network")
 
     def forward(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         corner = torch.randint(2, [image.ndim - 2]).tolist()
-        return {"logits": self.network.at(image, corner), "label": every_other(label, corner)}
+        if isinstance(self.network, HalvedUNet):
+            logits = self.network.at(image, corner)
+        else:
+            logits = every_other(self.network(image), corner)
+        return {"logits": logits, "label": every_other(label, corner)}
 
 
 def prepare_labelled(

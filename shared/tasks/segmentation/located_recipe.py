@@ -1,6 +1,6 @@
 """The configs of a segmentation of crops that finds their places in a whole head as well."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.engine.recipe import Config, Part, component
 from shared.tasks.segmentation.recipe import MAPS, Segmentation
@@ -20,7 +20,7 @@ class LocatedSegmentation(Segmentation):
     scattered: tuple[int, ...] = ()
 
     def configs(self) -> dict[str, Config]:
-        return super().configs() | {"train_locator": self.locator.training()}
+        return super().configs() | {"train_locator": replace(self.locator, family=False).training()}
 
     def _written(self) -> Part:
         return super()._written() | {"locate": "auto"}

@@ -12,6 +12,7 @@ ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
 
+CHECKPOINTING = {"checkpointing": False}  # an option of training: whether blocks are computed again on the way back
 MAPS = {"probabilities": "@probabilities", "uncertainty": "@uncertainty"}  # what inference may write besides
 
 
@@ -27,7 +28,7 @@ class Segmentation:
     entries of "train", the list "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops
     of an image. doubted: what the writer warns about, by its argument. known: of pictures, arguments of
     `Magnification`: what the network knows. scaling: transforms of intensities in place of percentiles and
-    standardising of each image. patient: see `split_cases`.
+    standardising of each image. patient: see `split_cases`. family: whether `--network NAME` may choose another one.
     """
 
     descriptions: Mapping[str, str]
@@ -51,6 +52,7 @@ class Segmentation:
     known: Part = field(default_factory=dict)
     scaling: Sequence[Part] = ()
     patient: str = ""
+    family: bool = True
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -97,6 +99,7 @@ class Segmentation:
             cases=cases,
             report=report,
             inference=inference,
+            family=self.family,
         )
 
     def training(self) -> Config:
@@ -105,8 +108,8 @@ class Segmentation:
         discrete = component("AsDiscreted", keys=["pred", "label"], argmax=[True, False], to_onehot=NUM_CLASSES)
         return learning.training(
             description=self.descriptions["train"],
-            options=options | self._seen() | learning.computing(),
-            networks=learning.networks(common.with_channels(self.network), common.on_device(self._dims)),
+            options=options | self._seen() | learning.computing() | CHECKPOINTING,
+            networks=learning.networks(common.with_channels(self.network), self._recomputed()),
             cases={"split": cases},
             preprocessing=self._preprocessing(["image", "label"], ["bilinear", "nearest"], [self._reading_labels()]),
             loss=self.loss,
@@ -116,6 +119,13 @@ class Segmentation:
                 key_metric=self.key_metric,
             ),
             train=learning.training_loop(self._training_data()),
+            family=self.family,
+        )
+
+    def _recomputed(self) -> Part:
+        """The network on its device, as it is trained."""
+        return component(
+            "shared.layers.recomputing.recomputed", network=common.on_device(self._dims), enabled="@checkpointing"
         )
 
     def _inferring(self, *, probabilities: bool) -> Part:

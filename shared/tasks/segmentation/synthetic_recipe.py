@@ -6,7 +6,7 @@ from shared.engine import recipe as common
 from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, function
 from shared.engine.training_recipe import PRED_AND_LABEL
-from shared.tasks.segmentation.recipe import NUM_CLASSES, TILES, Segmentation
+from shared.tasks.segmentation.recipe import CHECKPOINTING, NUM_CLASSES, TILES, Segmentation
 
 TRAINING = {"val_interval": 2, "weight_decay": 0.01, "validation_samples": 8, "widening_epochs": 0}
 MEAN_DICE = component("MeanDice", include_background=False, output_transform=PRED_AND_LABEL)
@@ -55,10 +55,10 @@ class SyntheticSegmentation(Segmentation):
         )
         return learning.training(
             description=self.descriptions["train"],
-            options=options | self._seen() | learning.computing(compiled=False),
+            options=options | self._seen() | learning.computing(compiled=False) | CHECKPOINTING,
             networks=learning.networks(
                 common.with_channels(self.network),
-                common.on_device(self._dims),
+                self._recomputed(),
                 learner={"learner": learner},
                 pretrained=self.pretrained,
             ),
@@ -66,6 +66,7 @@ class SyntheticSegmentation(Segmentation):
             loss=self.loss,
             validate=validate,
             train=train,
+            family=self.family,
         )
 
     def _images(self, part: str, **options: str) -> Part:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from shared.nets.halved_unet import HalvedUNet, every_other
+from shared.nets.unet import UNet
 from shared.tasks.segmentation.learner import LatticeLearner, prepare_labelled
 
 
@@ -24,6 +25,13 @@ def test_image_and_label_are_seen_at_the_same_voxels() -> None:
         assert torch.equal(answered["logits"].argmax(dim=1, keepdim=True), answered["label"])
         seen |= {c for c in product((0, 1), repeat=3) if same(answered["logits"], whole, c)}
     assert len(seen) == 8
+
+
+def test_another_network_answers_at_the_same_voxels_as_well() -> None:
+    torch.manual_seed(0)
+    network, image = UNet(2, 1, 3, filters=(4, 8)).eval(), torch.rand(1, 1, 9, 12)
+    answered = LatticeLearner(network)(image, network(image).argmax(dim=1, keepdim=True))
+    assert torch.equal(answered["logits"].argmax(dim=1, keepdim=True), answered["label"])
 
 
 def same(logits: Tensor, whole: Tensor, corner: tuple[int, ...]) -> bool:
