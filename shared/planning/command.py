@@ -5,12 +5,13 @@ from pathlib import Path
 
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import checkout
+from shared.planning.after import train_and_report
 from shared.planning.budget import budget_of
 from shared.planning.measuring import busy
 from shared.planning.table import as_text
 from shared.planning.task_found import task_of
 from shared.planning.tasks import AUTO, WAYS, planned
-from shared.planning.training import train
+from shared.planning.trainings import add_options, trainings_of
 from shared.planning.writing import check_name, title_of, write_bundle
 
 
@@ -21,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--task", choices=[AUTO, *WAYS], default=AUTO, help="%(default)s: found out by the layout")
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
     made.add_argument("--bundles_dir", type=Path, default=checkout() / "bundles", help="this checkout's if left out")
-    made.add_argument("--train", action="store_true", help="go on to train.json, and keep its model.pt as the weights")
+    made.add_argument("--train", action="store_true", help="go on to train.json, keep its best network, score it")
+    add_options(made)
     made.add_argument("--copy_samples", action="store_true", help="put two cases into sample_data/; needs --licence")
     made.add_argument("--licence", default="", metavar="TEXT", help="of the data")
     return made
@@ -38,14 +40,15 @@ def main() -> None:
             "--licence", expected="the licence of data that are copied", got="nothing", fix="add --licence TEXT"
         )
     task = task_of(root) if arguments.task == AUTO else arguments.task
+    trainings = trainings_of(arguments, task)
     if line := busy():
         print(f"warning: {line}")
-    plan = planned(task, root, budget, title_of(folder))
+    plan = planned(task, root, budget.shared_by(trainings.number), title_of(folder))
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
     print(f"\n{folder}: a bundle for {plan.task}")
     if arguments.train:
-        train(folder, root)
+        train_and_report(folder, root, plan, trainings, source=root.name, licence=arguments.licence)
     else:
         print(f"cd {folder} && python -m monai.bundle run --config_file configs/train.json --dataset_dir {root}")

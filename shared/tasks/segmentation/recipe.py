@@ -8,6 +8,7 @@ from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 from shared.explaining.recipe import explaining
 
+ENSEMBLE = "shared.nets.ensemble.build_ensemble"
 ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
@@ -27,7 +28,7 @@ class Segmentation:
     "augmentation" among them. several_crops: whether an epoch takes @crops_per_image crops of an image. doubted: what
     the writer warns about, by its argument. known: of pictures, arguments of `Magnification`: what the network knows.
     scaling: transforms of intensities in place of percentiles and standardising of each image. patient: see
-    `split_cases`.
+    `split_cases`. ensemble: how many networks the weights are of, if of several, whose mean is taken.
     """
 
     descriptions: Mapping[str, str]
@@ -51,6 +52,7 @@ class Segmentation:
     known: Part = field(default_factory=dict)
     scaling: Sequence[Part] = ()
     patient: str = ""
+    ensemble: int = 1
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -92,7 +94,7 @@ class Segmentation:
             description=self.descriptions[name],
             options=seen | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
             places=common.paths(output_dir, **self._weights(), **common.RUNTIME_PATHS),
-            network={"network_def": common.with_channels(self.network)} | network,
+            network={"network_def": self._weighted_network()} | network,
             preprocessing=self._preprocessing("image", "bilinear", reading, sized=True),
             cases=cases,
             report=report,
@@ -117,6 +119,14 @@ class Segmentation:
             ),
             train=learning.training_loop(self._training_data()),
         )
+
+    def _weighted_network(self) -> Part:
+        """What the bundle's weights are of."""
+        network = common.with_channels(self.network)
+        if self.ensemble == 1:
+            return network
+        arguments = {name: value for name, value in network.items() if name != "_target_"}
+        return component(ENSEMBLE, network=network["_target_"], count=self.ensemble, **arguments)
 
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
