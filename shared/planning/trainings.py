@@ -40,12 +40,13 @@ def trainings_of(arguments: argparse.Namespace, task: str) -> Trainings:
     chosen = Trainings(arguments.folds, arguments.ensemble, arguments.learning_curve)
     if chosen != Trainings() and not arguments.train:
         raise InputError("--train", expected="a training, which the options ask for", got="none", fix="add --train")
-    if chosen.folds < 1 or (chosen.folds > 1 and task in WITHOUT_FOLDS):
-        most = "1 in a registration, whose subjects are not drawn by folds" if task in WITHOUT_FOLDS else "1 or more"
-        raise InputError("--folds", expected=most, got=chosen.folds, fix="leave it out")
-    if chosen.ensemble and (task != "segmentation" or chosen.folds == 1):
-        raise InputError(
-            "--ensemble", expected="a segmentation, and --folds of 2 or more",
-            got=f"{task}, {chosen.folds} folds", fix="leave it out: objects of several networks have no mean",
-        )  # fmt: skip
+    if chosen.folds < 1:
+        raise InputError("--folds", expected="1 or more", got=chosen.folds, fix="correct it")
+    if chosen.folds > 1 and task in WITHOUT_FOLDS:
+        raise InputError("--folds", expected="another task", got=task, fix="leave it out: its train.json has no --fold")
+    if chosen.ensemble and task != "segmentation":
+        fix = "leave it out: boxes, outlines and fields of several networks are not averaged"
+        raise InputError("--ensemble", expected="a segmentation", got=task, fix=fix)
+    if chosen.ensemble and chosen.folds == 1:
+        raise InputError("--ensemble", expected="several networks", got="one", fix="add --folds 5")
     return chosen

@@ -54,6 +54,7 @@ def test_folds_an_ensemble_and_a_learning_curve_of_a_segmentation(
     image = next((data / "images").iterdir())
     out = run_here(bundle, tmp_path / "out", dataset_dir=image, pictures=False, **narrow)
     assert [row["status"] for row in read_table(out / "summary.csv")] == ["ok"]
+    assert config(bundle, "inference")["network_def"]["count"] == 2
     assert config(bundle, "train")["network_def"]["_target_"] == "shared.nets.axis_unet.AxisUNet"  # one is trained
 
     report = (bundle / "docs" / "report.md").read_text(encoding="utf-8")

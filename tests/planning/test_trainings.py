@@ -21,9 +21,9 @@ def chosen(task: str, *options: str) -> Trainings:
     [
         ("segmentation", ["--folds", "5"], "--train: expected a training"),
         ("segmentation", ["--train", "--folds", "0"], "--folds: expected 1 or more, got 0"),
-        ("registration", ["--train", "--folds", "2"], "--folds: expected 1 in a registration"),
-        ("segmentation", ["--train", "--ensemble"], "--ensemble: .* got segmentation, 1 folds"),
-        ("detection", ["--train", "--folds", "3", "--ensemble"], "--ensemble: .* have no mean"),
+        ("registration", ["--train", "--folds", "2"], "--folds: expected another task, got registration"),
+        ("segmentation", ["--train", "--ensemble"], "--ensemble: expected several networks, got one"),
+        ("detection", ["--train", "--folds", "3", "--ensemble"], "--ensemble: expected a segmentation, got detection"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_in_a_line(task: str, options: list[str], message: str) -> None:
