@@ -16,7 +16,10 @@ from shared.planning.training import OUTPUTS, Trained, evaluate, train
 from shared.planning.trainings import SHARES
 
 IN_EPOCHS = ("max_epochs", "val_interval", "epochs_without_mosaic", "warmup_epochs")  # options
-FIXED_STEPS = "pairs_per_epoch"  # an option of those whose epochs are as long with fewer cases
+FIXED_LENGTH = {
+    "pairs_per_epoch",
+    "samples_per_epoch",
+}  # options of trainings whose epochs are as long with fewer cases
 WHOLE = "whole_split"  # what the entry of all cases is called in an overlay
 
 
@@ -50,7 +53,7 @@ def overlay(config: Mapping[str, Any], share: float) -> dict[str, Any]:
 
 def stretched(config: Mapping[str, Any], factor: float) -> dict[str, float]:
     """The options of `config` that are in epochs, for epochs that are shorter by `factor`: it has as many steps."""
-    if FIXED_STEPS in config:
+    if FIXED_LENGTH & config.keys():
         return {}
     known = {name: config[name] for name in IN_EPOCHS if name in config}
     return {name: round(x * factor) if isinstance(x, int) else x * factor for name, x in known.items()}

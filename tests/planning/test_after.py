@@ -45,7 +45,7 @@ def test_folds_an_ensemble_and_a_learning_curve_of_a_segmentation(
     assert not scored[0] & scored[1]
     each = [json.loads((runs[place]["output_dir"] / "metrics.json").read_text()) for place in (2, 3)]
     dice = sum(one["dice_mean"]["mean"] for one in each) / 2
-    assert describe(bundle)["metrics"]["dice_mean"] == pytest.approx(dice, abs=0.0005)  # fits the schema, too
+    assert describe(bundle)["metrics"]["dice_mean"] == pytest.approx(dice, abs=0.0006)  # fits the schema, too
 
     state = torch.load(bundle / "models" / "model.pt", weights_only=True)
     for fold in (0, 1):

@@ -11,27 +11,17 @@ from shared.places import all_bundles
 from shared.planning.cases import ENTRIES
 from shared.planning.learning_curve import overlay, stretched
 
-TRAININGS = {path.name: path / "configs" / "train.json" for path in all_bundles()}
 
-
-def content(path: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config
-
-
-@pytest.mark.parametrize("path", [p for p in TRAININGS.values() if p.is_file()], ids=lambda p: p.parents[1].name)
-def test_every_training_of_a_share_has_that_share_of_its_cases(path: Path) -> None:
-    config = content(path)
-    entries = [name for name in ENTRIES if name in config]
-    if not entries:
-        pytest.skip("it trains on no cases of a folder")
-    (entry,) = entries
+@pytest.mark.parametrize("bundle", all_bundles(), ids=lambda path: path.name)
+def test_a_training_on_a_share_has_that_share_of_the_cases_that_it_asks_for(bundle: Path) -> None:
+    config: dict[str, Any] = json.loads((bundle / "configs" / "train.json").read_text(encoding="utf-8"))
+    (entry,) = [name for name in ENTRIES if name in config]
+    assert f"@{entry}['training']" in json.dumps(config)  # and from nowhere else
     cases = {"training": [*range(8)], "validation": [*range(8, 10)], "all": [*range(10)]}
     whole = {entry: {"_target_": "builtins.dict", **cases}}  # in place of what reads a folder
     parser = ConfigParser(whole | overlay(whole, 0.5))
     assert len(parser.get_parsed_content(entry)["training"]) == 4
     assert parser.get_parsed_content(entry)["validation"] == [8, 9]
-    assert f"@{entry}['" in json.dumps(config)  # what the training takes is that entry
 
 
 def test_options_in_epochs_grow_as_epochs_shrink_and_whole_numbers_stay_whole() -> None:
