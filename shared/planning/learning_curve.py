@@ -17,9 +17,6 @@ from shared.planning.trainings import SHARES
 
 IN_EPOCHS = ("max_epochs", "val_interval", "epochs_without_mosaic", "warmup_epochs")  # options
 FIXED_LENGTH = {"pairs_per_epoch", "samples_per_epoch"}  # options with which an epoch is as long with fewer cases
-    "pairs_per_epoch",
-    "samples_per_epoch",
-}  # options of trainings whose epochs are as long with fewer cases
 WHOLE = "whole_split"  # what the entry of all cases is called in an overlay
 
 
