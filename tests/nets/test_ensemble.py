@@ -49,4 +49,6 @@ def test_the_first_member_of_its_state_is_the_network_alone_and_a_network_is_its
 
 
 def test_onnxruntime_gives_what_torch_gives(tmp_path: Path) -> None:
-    assert_onnxruntime_agrees(ensemble(2, 2), (1, 16, 24), tmp_path, within=1e-4)
+    # Of single convolutions: what is to be exported is the mean, and AxisUNet has a test of its own.
+    built = build_ensemble("torch.nn.Conv2d", count=2, in_channels=1, out_channels=3, kernel_size=3).eval()
+    assert_onnxruntime_agrees(built, (1, 16, 24), tmp_path, within=1e-5)
