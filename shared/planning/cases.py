@@ -1,6 +1,5 @@
 """Which cases a planned bundle trains on and validates, and whether they suffice for what is asked for."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ def split_options(folds: int, fold: int) -> dict[str, float]:
     return {} if folds == 1 else {"fold": fold, "validation_fraction": 1 / folds}
 
 
-def parts_of(bundle: Path, dataset_dir: Path, **options: Any) -> dict[str, Sequence[dict[str, Any]]]:
+def parts_of(bundle: Path, dataset_dir: Path, **options: Any) -> dict[str, list[dict[str, Any]]]:
     """The cases by part, as train.json of `bundle` splits them with `options`."""
     config = read_json(bundle / "configs" / "train.json") | {"dataset_dir": str(dataset_dir)} | options
-    parts: dict[str, Sequence[dict[str, Any]]] = ConfigParser(config).get_parsed_content(entry_of(config))
+    parts: dict[str, list[dict[str, Any]]] = ConfigParser(config).get_parsed_content(entry_of(config))
     return parts
 
 
@@ -52,5 +51,5 @@ def check_cases(bundle: Path, dataset_dir: Path, trainings: Trainings) -> None:
             )  # fmt: skip
 
 
-def _names(parts: dict[str, Sequence[dict[str, Any]]]) -> set[str]:
+def _names(parts: dict[str, list[dict[str, Any]]]) -> set[str]:
     return {case["case"] for case in parts[VALIDATION]}

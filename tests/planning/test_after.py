@@ -29,7 +29,7 @@ def test_folds_an_ensemble_and_a_learning_curve_of_a_segmentation(
     phantom_dataset: Maker, new_bundle: RunCommand, runs_here: RunHere, tmp_path: Path
 ) -> None:
     data = phantom_dataset(tmp_path / "data", count=16, shape=(48, 40))
-    narrow = {"network_def#filters": [4] * LEVELS}
+    narrow: dict[str, Any] = {"network_def#filters": [4] * LEVELS}
     runs = runs_here(train={**SHORT, **narrow, "crops_per_image": 1}, evaluate={**narrow, "pictures": False})
     bundle = new_bundle("cells_seg", data, "--train", "--folds", "2", "--ensemble", "--learning_curve")
 
@@ -68,7 +68,7 @@ def test_thresholds_of_a_detection_are_chosen_and_its_worst_cases_have_pictures(
     boxed_dataset: Maker, new_bundle: RunCommand, runs_here: RunHere, tmp_path: Path
 ) -> None:
     data = boxed_dataset(tmp_path / "data", count=10, class_names=["bright", "dark"])
-    small = {"network_def#filters": [8, 8, 16, 16, 16], "input_size": 64}
+    small: dict[str, Any] = {"network_def#filters": [8, 8, 16, 16, 16], "input_size": 64}
     runs = runs_here(train={**SHORT, **small, "warmup_epochs": 0.5}, evaluate=small)
     bundle = new_bundle("squares", data, "--train")
     assert [run["config"] for run in runs] == ["train", "evaluate", "evaluate"]
