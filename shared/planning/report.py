@@ -1,12 +1,11 @@
 """docs/report.md: how good a trained bundle is, where it fails, and what more data would bring."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from shared.planning.measures import figures_of, rows_of, worst_cases
 from shared.planning.power_law import RANGE, Doubling
-from shared.planning.results import PICTURES, Results, sentence
+from shared.planning.results import PICTURES, Results, filled, sentence
 
 NONE = "–"
 
@@ -30,7 +29,7 @@ def _scores(results: Results) -> list[str]:
     rows = [[name, _number(mean), _number(sd)] for name, (mean, sd) in results.spreads.items()]
     texts = [
         "## Scores",
-        _filled(f"{sentence(results.protocol)} ±: standard deviation over {'the folds' if several else 'the cases'}."),
+        filled(f"{sentence(results.protocol)} ±: standard deviation over {'the folds' if several else 'the cases'}."),
         _table(["figure", "mean", "±"], rows),
     ]
     if several:
@@ -40,7 +39,7 @@ def _scores(results: Results) -> list[str]:
             [str(number), str(cases), _number(figures[key].mean if key in figures else None)]
             for number, (cases, figures) in enumerate(folds)
         ]))  # fmt: skip
-    return [*texts, *([_filled(results.about_ensemble)] if results.ensemble else [])]
+    return [*texts, *([filled(results.about_ensemble)] if results.ensemble else [])]
 
 
 def _training(results: Results) -> list[str]:
@@ -85,11 +84,7 @@ def _doubling(doubling: Doubling | None) -> list[str]:
         " what another seed would change is not in the brackets, and nothing says that the law goes on."
     )
     rows = [[str(count), _number(score)] for count, score in doubling.means.items()]
-    return ["## What more data would bring", _filled(words), _table(["training cases", "mean score"], rows)]
-
-
-def _filled(text: str) -> str:
-    return textwrap.fill(text, 120)
+    return ["## What more data would bring", filled(words), _table(["training cases", "mean score"], rows)]
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """What a trained bundle comes to: its networks, their figures, and the section of its card."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,8 +64,8 @@ def card_results(results: Results) -> str:
     rows = [f"| {name} | {value:.3f}<!--{name}--> |" for name, value in figures.items()]
     command = "" if results.ensemble else _command(len(results.trained))
     paragraphs = [
-        f"**In short:** {key} {figures[key]:.3f}<!--{key}-->. {sentence(results.protocol)}",
-        results.about_ensemble,
+        filled(f"**In short:** {key} {figures[key]:.3f}<!--{key}-->. {sentence(results.protocol)}"),
+        filled(results.about_ensemble),
         "\n".join(["| figure | mean |", "| --- | --: |", *rows]),
         "[report.md](report.md) has deviations, the worst cases and more." + command,
         f"![{PICTURES['training.png']}](training.png)",
@@ -77,6 +78,11 @@ def _command(folds: int) -> str:
     split = f" --fold 0 --validation_fraction {1 / folds}" if folds > 1 else ""
     run = f"python -m monai.bundle run --config_file configs/evaluate.json --dataset_dir DIR --part validation{split}"
     return f"{' Those of the first network again:' * (folds > 1)}\n```\n{run}\n```"
+
+
+def filled(text: str) -> str:
+    """A paragraph, in lines that break nowhere within a mark."""
+    return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False)
 
 
 def sentence(words: str) -> str:
