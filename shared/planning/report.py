@@ -67,7 +67,8 @@ def _thresholds(results: Results) -> list[str]:
         return []
     return [
         "## Thresholds",
-        "From these scores on as many objects are counted in all validation images together as there are.",
+        "From these scores on as many objects are counted in all validation images together as there are; a class of"
+        " which fewer were found keeps the planned score.",
         _table(["class", "threshold"], [[name, f"{value:g}"] for name, value in results.thresholds.items()]),
     ]
 
