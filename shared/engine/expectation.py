@@ -39,7 +39,7 @@ class Expectation:
         if left < LONG and peak < MUCH * machine_memory():
             return ""
         return (
-            f"{len(self.sizes) - done} more cases: about {spoken_time(left)}, until {_clock(left)}; "
+            f"{len(self.sizes) - done} more cases: about {spoken_time(left)}, until {clock(left)}; "
             f"about {peak / GIB:.1f} GiB of memory"
         )
 
@@ -78,5 +78,6 @@ def spoken_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """What o'clock it is in so many seconds."""
     return time.strftime("%H:%M", time.localtime(time.time() + seconds))
