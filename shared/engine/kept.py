@@ -1,5 +1,7 @@
 """The memory that a network keeps for gradients, counted while it runs."""
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,10 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
     def __init__(self) -> None:
         self.storages: dict[int, int] = {}
         super().__init__(self._note, lambda tensor: tensor)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        return self
 
     @property
     def bytes(self) -> int:

@@ -10,6 +10,7 @@ from shared.engine.expectation import announcement, peak_memory
 from shared.engine.kept import Kept
 from shared.explaining.reading import Network, Reading
 
+PASSING = 2.0  # what a gradient takes, as a multiple of what it keeps: the rest is let go on the way back
 FEW = 32  # voxels along an axis up to which a piece is not cut smaller
 
 
@@ -32,23 +33,26 @@ class Work:
 def expected(network: Network, reading: Reading, view: Tensor, answer_seconds: float, work: Work) -> str:
     """A line where the explanation of a view (1, C, *S) will take long or much memory, on the processor; else "".
 
-    A gradient is measured of a piece of the view, half as long along each axis; time and memory go with the voxels.
+    What a gradient takes is measured of a piece of the view, half as long along each axis.
     answer_seconds: of an answer for the whole view.
     """
     piece = view[(..., *(slice(max(FEW, side // 2)) for side in view.shape[2:]))]
-    times = view.numel() / piece.numel()
-    begun = time.perf_counter()
-    kept = _kept_bytes(network, reading, piece)
-    gradient_seconds = (time.perf_counter() - begun) * times
-    seconds = work.answers * answer_seconds + work.gradients * gradient_seconds
-    return announcement("this explanation", seconds, peak_memory() + kept * times)
+    as_long, kept = _gradient(network, reading, piece)
+    seconds = (work.answers + as_long * work.gradients) * answer_seconds
+    memory = peak_memory() + PASSING * kept * view.numel() / piece.numel()
+    return announcement("this explanation", seconds, memory)
 
 
-def _kept_bytes(network: Network, reading: Reading, piece: Tensor) -> int:
-    """What a gradient for `piece` keeps of its way there."""
+def _gradient(network: Network, reading: Reading, piece: Tensor) -> tuple[float, int]:
+    """Of a gradient for `piece`: how many times as long as an answer it takes, and the bytes that it keeps meanwhile.
+
+    The processor's time is taken, which other programs do not lengthen.
+    """
+    begun = time.process_time()
     with torch.no_grad():
         answer = network(piece)
+    answered = time.process_time()
     image = piece.detach().clone().requires_grad_()
     with torch.enable_grad(), Kept() as kept:
         reading.evidence(network(image), answer).sum().backward()
-    return kept.bytes
+    return (time.process_time() - answered) / max(answered - begun, 1e-6), kept.bytes

@@ -59,12 +59,12 @@ def test_an_explanation_asks_as_often_as_expected() -> None:
 def test_time_and_memory_are_those_of_a_piece_times_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expecting, "peak_memory", lambda: GIB)
     monkeypatch.setattr(expectation, "machine_memory", lambda: 64.0 * GIB)
-    monkeypatch.setattr(expecting, "_kept_bytes", lambda network, reading, piece: GIB * piece.numel() // 1024)
+    monkeypatch.setattr(expecting, "_gradient", lambda network, reading, piece: (3.0, GIB * piece.numel() // 1024))
     view, network = picture(), Counting()
-    line = expected(network, SegmentationReading(), view, 1.0, Work(answers=120, gradients=0))
-    assert line.startswith("this explanation: about 2 min, until ")
-    assert line.endswith("; about 5.0 GiB of memory")  # of a quarter of the view 1 GiB, and what is there
-    assert expected(network, SegmentationReading(), view, 0.1, Work(answers=120, gradients=0)) == ""
+    line = expected(network, SegmentationReading(), view, 1.0, Work(answers=90, gradients=10))
+    assert line.startswith("this explanation: about 2 min, until ")  # 90 and 3 times 10
+    assert line.endswith("; about 9.0 GiB of memory")  # a quarter keeps 1 GiB and takes 2; and what is there
+    assert expected(network, SegmentationReading(), view, 0.1, Work(answers=90, gradients=10)) == ""
 
 
 def test_a_run_says_once_what_its_first_explanation_takes(

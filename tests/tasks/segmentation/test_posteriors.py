@@ -26,7 +26,8 @@ def test_the_likeliest_class_is_that_of_all_probabilities_resampled(size: tuple[
     whole = resized(probabilities, size)
     labels, sure = likeliest(probabilities, size)
     assert labels.dtype == np.uint8
-    np.testing.assert_allclose(sure, whole.max(axis=0), atol=1e-5)  # what rounding makes of sums in another order
+    # What rounding makes of sums in another order; where the background alone is near, it is 0.997 at least, not 1.
+    assert (np.abs(sure - whole.max(axis=0)) < np.where(sure == 1, 0.01, 1e-5)).all()
     # Where two classes are equal but for the rounding of sums in another order, either is right.
     top = np.sort(whole, axis=0)
     certain = top[-1] - top[-2] > 1e-6
