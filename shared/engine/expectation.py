@@ -36,17 +36,19 @@ class Expectation:
         rate = sum(watched) / max(1, sum(self.sizes[1:done]))
         left = rate * sum(self.sizes[done:])
         peak = self._peak(done)
-        if left < LONG and peak < MUCH * machine_memory():
-            return ""
-        return (
-            f"{len(self.sizes) - done} more cases: about {spoken_time(left)}, until {clock(left)}; "
-            f"about {peak / GIB:.1f} GiB of memory"
-        )
+        return announcement(f"{len(self.sizes) - done} more cases", left, peak)
 
     def _peak(self, done: int) -> float:
         """Bytes: what was there at first, and what the cases so far have added, for the largest case of all."""
         added = max(0, peak_memory() - self.memory)
         return self.memory + added * max(self.sizes) / max(1, *self.sizes[:done])
+
+
+def announcement(what: str, seconds: float, memory: float) -> str:
+    """A line on `what` is to come, where it takes long or more memory, in bytes, than others may spare; else ""."""
+    if seconds < LONG and memory < MUCH * machine_memory():
+        return ""
+    return f"{what}: about {spoken_time(seconds)}, until {clock(seconds)}; about {memory / GIB:.1f} GiB of memory"
 
 
 def size_on_disk(paths: Sequence[str]) -> int:
