@@ -1,7 +1,8 @@
 """Score whether images that were not trained on are nearer to the template of their attributes than to that for all.
 
 python scripts/score_template.py DATA --attributes_table attributes.csv
-prints the means over the validation split, and writes a row an image.
+prints the means over the validation split, and writes a row an image; and prints how far the template is from the
+middle of the images of the training and of the validation.
 """
 
 import argparse
@@ -28,11 +29,15 @@ def main() -> None:
     report_input_errors_in_one_line()
     options = parser.parse_args()
     columns = open_bundle(BUNDLE).part("columns")
-    subjects = split_subjects(options.data, label_suffix=options.label_suffix)["validation"]
-    rows = Nearness(BUNDLE, AttributeTable(options.attributes_table, columns)).rows(subjects)
+    parts = split_subjects(options.data, label_suffix=options.label_suffix)
+    nearness = Nearness(BUNDLE, AttributeTable(options.attributes_table, columns))
+    rows = nearness.rows(parts["validation"])
     write_table(options.output, rows)
     table = means(rows)
     print(format_table(table, list(table[0])))
+    for name in ("training", "validation"):
+        length = nearness.mean_displacement(parts[name])
+        print(f"mean displacement of the {len(parts[name])} images of the {name}: {length:.3f} voxels")
 
 
 if __name__ == "__main__":

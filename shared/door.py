@@ -14,6 +14,7 @@ from shared.errors import InputError, input_error_behind
 from shared.hub import hub_folder, is_hub_name
 from shared.images.file import ImageFile
 from shared.images.reading import without_ending
+from shared.images.standard import with_standard
 from shared.places import checkout
 
 CONFIG = Path("configs", "inference.json")
@@ -71,7 +72,7 @@ class OpenBundle:
         images = {key: image_of(value) for key, value in given.items() if value is not None}
         try:
             collector, evaluator = self._started(options)
-            collector.pending[0] = {"case": case or _name(*images.values()), **images}
+            collector.pending[0] = {"case": case or _name(*images.values()), **with_standard(images)}
             evaluator.run()
             if collector.error:
                 raise collector.error

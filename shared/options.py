@@ -18,8 +18,8 @@ from shared.files import sha256_of
 # Options that change where a run reads and writes or how fast it is, but no result.
 HOUSEKEEPING = {
     "_desc_", "imports", "workflows", "bundle_root", "code_path", "dataset_dir", "output_dir", "moving", "fixed",
-    "moving_label", "fixed_label", "points", "atlases", "resume", "num_workers", "workers", "device", "engine_cache",
-    "initialize", "run", "finalize",
+    "moving_label", "fixed_label", "points", "groups", "atlases", "resume", "num_workers", "workers", "device",
+    "engine_cache", "initialize", "run", "finalize",
 }  # fmt: skip
 WEIGHTS = {"weights", "locator_weights", "template_label"}  # options that name files whose content counts
 # Options whose list has a fixed length: an entry an axis of the image, or two limits.

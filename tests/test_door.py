@@ -10,10 +10,12 @@ from monai.data import MetaTensor
 
 from shared.door import OpenBundle, open_bundle
 from shared.errors import InputError
+from shared.images import standard
 from shared.images.reading import read_image
 from tests.running import run_here
 
 ROOT = Path(__file__).parents[1]
+REGISTRATION = "brain_mr_voxelmorph_registration"
 SAMPLES = {
     "blood_cell_yolo_detection": "JPEGImages",
     "hippocampus_mr_segmentation": "imagesTr",
@@ -45,16 +47,24 @@ def test_a_result_saves_what_the_command_line_writes(name: str, tmp_path: Path) 
 
 
 def test_a_pair_is_registered_as_by_the_command_line(tmp_path: Path) -> None:
-    name = "brain_mr_voxelmorph_registration"
-    data = ROOT / "bundles" / name / "sample_data"
+    data = ROOT / "bundles" / REGISTRATION / "sample_data"
     pair: dict[str, Any] = {role: data / f"phantom_{number}.nii.gz" for role, number in (("moving", 1), ("fixed", 2))}
     pair["moving_label"] = data / "phantom_1_seg.nii.gz"
-    run_here(ROOT / "bundles" / name, tmp_path / "run", **pair)
-    result = open_bundle(name, device="cpu").predict(**pair)
+    run_here(ROOT / "bundles" / REGISTRATION, tmp_path / "run", **pair)
+    result = open_bundle(REGISTRATION, device="cpu").predict(**pair)
     result.save(tmp_path / "saved")
     saved = files_of(tmp_path / "saved", result.case)
     assert saved == files_of(tmp_path / "run", result.case)
     assert f"{result.case}/moved_label.nii.gz" in saved
+
+
+def test_a_standard_frame_is_meant_by_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    moving, fixed = (ROOT / "bundles" / REGISTRATION / "sample_data" / f"phantom_{i}.nii.gz" for i in (1, 2))
+    monkeypatch.setattr(standard, "standard_file", lambda _: fixed)
+    bundle = open_bundle(REGISTRATION, device="cpu")
+    result, expected = (bundle.predict(moving=moving, fixed=frame) for frame in ("mni152", fixed))
+    assert result.case == "phantom_1_to_mni152"
+    np.testing.assert_array_equal(result.displacement, expected.displacement)
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from shared.bundle import open_bundle
 from tests.running import script
 
-ROOT = Path(__file__).parents[1]
-BUNDLE = ROOT / "bundles" / "hippocampus_mr_segmentation"
+BUNDLES = Path(__file__).parents[1] / "bundles"
+BUNDLE = BUNDLES / "hippocampus_mr_segmentation"
+NUCLEI = BUNDLES / "nuclei_maskrcnn_instance_segmentation"
 
 
 @pytest.mark.client
@@ -30,15 +32,29 @@ def test_labels_inference_is_that_of_the_bundle() -> None:
 
 
 @pytest.mark.client
-def test_a_second_training_goes_on_and_leaves_its_weights_where_inference_looks(tmp_path: Path) -> None:
+def test_of_a_picture_each_nucleus_has_its_number_where_the_bundle_finds_it() -> None:
+    pytest.importorskip("monailabel.tasks.infer.bundle", reason="needs monailabel")
+    image = NUCLEI / "sample_data" / "images" / "fluorescence_1f000806.png"
+    task = script("monai_label_inference", "docs").ZooInferTask(str(NUCLEI), {"preload": "false"})
+    assert task.labels == {"nucleus": 1}
+    request = {"image": str(image), "device": "cpu", "model": NUCLEI.name, "result_extension": ".tif"}
+    written, _ = task(request | {"result_dtype": "uint16"})
+    expected = open_bundle(NUCLEI, device="cpu").predict(image).ids
+    assert expected.max() > 10
+    assert np.array_equal(tifffile.imread(written), expected)
+
+
+@pytest.mark.client
+@pytest.mark.parametrize("original", [BUNDLE, NUCLEI], ids=[BUNDLE.name, NUCLEI.name])
+def test_a_second_training_goes_on_and_leaves_its_weights_where_inference_looks(original: Path, tmp_path: Path) -> None:
     pytest.importorskip("monailabel.tasks.train.bundle", reason="needs monailabel")
-    bundle = tmp_path / "bundles" / BUNDLE.name
-    shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("outputs", "*.onnx"))
-    samples = bundle / "sample_data"
-    images = sorted((samples / "imagesTr").glob("*.nii.gz"))
+    bundle = tmp_path / "bundles" / original.name
+    shutil.copytree(original, bundle, ignore=shutil.ignore_patterns("outputs", "*.onnx"))
+    images = next(path for name in ("imagesTr", "images") if (path := bundle / "sample_data" / name).is_dir())
+    labels = images.with_name(images.name.replace("images", "labels"))
     task = script("monai_label_training", "docs").ZooTrainTask(str(bundle), {})
     request = {"model": bundle.name, "device": "cpu", "max_epochs": 1, "val_split": 0.34, "multi_gpu": False}
-    cases = _Datastore([{"image": str(path), "label": str(samples / "labelsTr" / path.name)} for path in images])
+    cases = _Datastore([{"image": str(path), "label": str(labels / path.name)} for path in sorted(images.iterdir())])
     task(request, cases)
     first = _weights(bundle)
     task(request, cases)

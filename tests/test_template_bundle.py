@@ -12,11 +12,15 @@ import SimpleITK as sitk
 import torch
 
 from shared.engine.recipe import component
-from shared.files import read_json, read_table
+from shared.files import read_json, read_table, write_table
+from shared.studies.template_attributes import Nearness
+from shared.tasks.registration.subjects import find_subjects
+from shared.tasks.registration.templates.attributes import AttributeTable
 from shared.zoo.configs import as_json, load_recipe
 from tests.running import refused_here, run_here
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "brain_mr_template_registration"
+VENTRICLES = 3  # the id that the phantoms' lateral ventricles have
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,36 @@ def test_a_finished_image_is_left_alone_and_counts_in_the_group(results: Path) -
     run_here(BUNDLE, results, pictures=False, resume=True)
     assert field.stat().st_mtime_ns == before
     assert read_json(results / "group" / "group.json")["cases"] == 4
+
+
+def test_two_groups_are_compared_without_registering_their_images_again(results: Path, tmp_path: Path) -> None:
+    """The phantoms with the larger ventricles against the others: in the template's ventricles volumes are larger."""
+    sizes = {row["id"]: float(row["ventricle_area"]) for row in read_table(BUNDLE / "sample_data" / "attributes.csv")}
+    large = sorted(sizes, key=lambda name: sizes[name])[2:]
+    rows = [{"id": name, "group": "large" if name in large else "few"} for name in sizes]
+    table = write_table(tmp_path / "groups.csv", rows)
+    before = (results / "phantom_1" / "displacement.nii.gz").stat().st_mtime_ns
+    run_here(BUNDLE, results, groups=table, resume=True, pictures=False)
+    assert (results / "phantom_1" / "displacement.nii.gz").stat().st_mtime_ns == before
+    assert read_json(results / "group" / "comparison.json")["cases"] == {"few": 2, "large": 2}
+    effect, q, labels = (voxels(results / "group" / f"{name}.nii.gz") for name in ("effect_size", "q_value", "label"))
+    ventricles = labels == VENTRICLES
+    assert effect[ventricles].mean() > 0.5  # deviations
+    assert q[ventricles].max() <= 1
+    assert (q[0] == 1).all()  # at the border there is no brain
+
+
+def test_a_group_of_one_image_is_not_compared(results: Path, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "groups.csv", [{"id": f"phantom_{i}", "group": "ab"[i > 1]} for i in (1, 2, 3, 4)])
+    line = refused_here(BUNDLE, results, groups=table, resume=True, pictures=False)
+    assert line.startswith("--groups, a: expected two images or more of each group, got 1")
+
+
+def test_the_script_and_inference_agree_on_the_mean_displacement(results: Path) -> None:
+    nearness = Nearness(BUNDLE, AttributeTable("", {"ventricle_area": [325.0, 219.0]}), options={"device": "cpu"})
+    written = read_json(results / "group" / "group.json")["mean_displacement_voxels"]
+    length = nearness.mean_displacement(find_subjects(BUNDLE / "sample_data"))
+    assert length == pytest.approx(written, abs=0.02)  # inference may compute in bfloat16
 
 
 def train(output_dir: Path, **options: Any) -> dict[str, Any]:

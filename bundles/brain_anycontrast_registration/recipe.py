@@ -50,11 +50,13 @@ RECIPE = SyntheticRegistration(
     learning={"learn": "@learn"},
 )
 OPTIONS = {
+    "fixed": "the image that it is moved onto, or `mni152`: the template ICBM 152 2009a, of a brain without skull, that"
+    " nilearn carries (`pip install 'monai-bundle-zoo[mni]'`)",
     "regularity": "from 0, the most alike, to 1, the smoothest field of the network, which has learned all of them",
     "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
     " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
     "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on; `0`: the network"
-    " alone; default: 10, and 0 with `--runtime onnx`",
+    " alone; default: 10, and 0 with another `--runtime` than torch",
     "refine_learning_rate": "of these steps, in voxels of the field's own grid",
     "similarity": "what refinement compares images by: `ncc` for one contrast, `mind` (self-similarity) or `mi` (mutual"
     " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`",

@@ -65,6 +65,8 @@ RECIPE = Optimisation(
     ),
 )
 OPTIONS = {
+    "fixed": "the image that it is moved onto, or `mni152`: the template ICBM 152 2009a, of a brain without skull, that"
+    " nilearn carries (`pip install 'monai-bundle-zoo[mni]'`)",
     "similarity": "images are compared by `ncc`, `mse`, or, for unlike contrasts, `mind`, self-similarity, or `mi`",
     "pixdim": "the spacing, in mm, at which a pair is registered, if not the fixed image's; the field is at full size",
     "preset": "`paper`: the published method; `warm`, for slices of about 1 mm (else add `--pixdim 1`): from `weights`",

@@ -45,5 +45,6 @@ OPTIONS = {
     "attributes": "of the template, such as `\"{'ventricle_area': 600}\"`; what is not given is the mean",
     "columns": "what a template of your own varies by: of a number its mean and standard deviation, or the categories",
     "template_label": "a label map of the template without attributes; it is moved with it, and carried to each image",
+    "groups": "a CSV with the columns `id` and `group`, of two groups: `group/` then also shows where they differ",
     "label_suffix": "which of several label maps beside an image is its own, by the ending of the name",
 }

@@ -38,7 +38,7 @@ RECIPE = Registration(
     ),
     alignment={"affine": "centre", "pixdim": 1.0},
     likeness={"similarity": "ncc", "ncc_window": 9, "smoothness": 1.0, "ignore_zeros": True},
-    refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 0.0, "refine_overlap": 2.0},
+    refining={"refine_steps": None, "refine_learning_rate": 0.4, "refine_anchor": 0.0, "refine_overlap": 2.0},
     training_options={
         "max_epochs": 26,
         "val_interval": 2,
@@ -72,6 +72,8 @@ RECIPE = Registration(
     ],
 )
 OPTIONS = {
+    "refine_steps": "steps on the pair at hand, from the network's field on; `0`: the network alone; default: 5, and 0"
+    " with another `--runtime` than torch; `20` with `--refine_learning_rate 0.2` is a little better and slower",
     "runtime": "`onnx` runs the network in onnxruntime, in float32, from a file that the first run exports in about a"
     " minute; `auto` takes it or torch, whichever is the faster for the first pair; OpenVINO cannot sample volumes",
     "affine": "how the images are aligned first, as part of the field: by their centres, since the origins of such"

@@ -36,17 +36,19 @@ class Expectation:
         rate = sum(watched) / max(1, sum(self.sizes[1:done]))
         left = rate * sum(self.sizes[done:])
         peak = self._peak(done)
-        if left < LONG and peak < MUCH * machine_memory():
-            return ""
-        return (
-            f"{len(self.sizes) - done} more cases: about {spoken_time(left)}, until {_clock(left)}; "
-            f"about {peak / GIB:.1f} GiB of memory"
-        )
+        return announcement(f"{len(self.sizes) - done} more cases", left, peak)
 
     def _peak(self, done: int) -> float:
         """Bytes: what was there at first, and what the cases so far have added, for the largest case of all."""
         added = max(0, peak_memory() - self.memory)
         return self.memory + added * max(self.sizes) / max(1, *self.sizes[:done])
+
+
+def announcement(what: str, seconds: float, memory: float) -> str:
+    """A line on `what` is to come, where it takes long or more memory, in bytes, than others may spare; else ""."""
+    if seconds < LONG and memory < MUCH * machine_memory():
+        return ""
+    return f"{what}: about {spoken_time(seconds)}, until {clock(seconds)}; about {memory / GIB:.1f} GiB of memory"
 
 
 def size_on_disk(paths: Sequence[str]) -> int:
@@ -78,5 +80,6 @@ def spoken_time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """What o'clock it is in so many seconds."""
     return time.strftime("%H:%M", time.localtime(time.time() + seconds))

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from shared.engine.curves import draw_training_curve
+from shared.engine.pace import Pace
 from shared.engine.processes import in_first_process, is_first_process
 from shared.engine.weights import half_state_dict
 from shared.errors import InputError, one_line
@@ -77,6 +78,7 @@ class TrainingRecord:
         self.history: list[dict[str, float]] = []
         self.losses: list[float] = []
         self.started = 0.0
+        self.pace = Pace()
         self.events: SummaryWriter | None = None
 
     @property
@@ -96,6 +98,7 @@ class TrainingRecord:
             self._continue(engine)
         if is_first_process():
             write_json(self.output_dir / "config.json", resolved_config())
+        self.pace = Pace()
 
     def _continue(self, engine: Any) -> None:
         if not self.resume:
@@ -155,5 +158,10 @@ class TrainingRecord:
         if validated:
             draw_training_curve(self.output_dir / "training.png", self.history, key)
         write_atomically(self.last, lambda path: torch.save(state, path))
-        told = f"epoch {row['epoch']}/{engine.state.max_epochs}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"
-        print(told + (f"  {key} {row[key]:.4f} (best {max(best, row[key]):.4f})" if validated else ""), flush=True)
+        score = f"{key} {row[key]:.4f} (best {max(best, row[key]):.4f})" if validated else ""
+        self._print(row, engine.state.max_epochs, score)
+
+    def _print(self, row: Mapping[str, float], epochs: int, score: str) -> None:
+        """A line of the epoch, of its validation if there was one, and of when the training will end."""
+        line = f"epoch {row['epoch']}/{epochs}  loss {row['loss']:.4f}  {row['seconds']:.0f} s"
+        print("  ".join(filter(None, [line, score, self.pace.after_epoch(epochs - int(row["epoch"]))])), flush=True)

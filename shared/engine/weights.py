@@ -9,6 +9,7 @@ from monai.networks import copy_model_state
 from torch import Tensor, nn
 
 from shared.errors import InputError, one_line
+from shared.nets.ensemble import first_member
 
 
 def half_state_dict(model: nn.Module) -> dict[str, Tensor]:
@@ -23,7 +24,8 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
     """Load a state dict into `network` and return it.
 
     partial: take only what fits in name and shape, and print what did not, as fine-tuning to other classes needs;
-    at least half of the network's tensors must fit. Raises InputError for a missing or unfitting file.
+    at least half of the network's tensors must fit. Of an ensemble's file its first network is taken.
+    Raises InputError for a missing or unfitting file.
     """
     path = weight_file(path)
     device = next(network.parameters()).device
@@ -32,6 +34,8 @@ def load_weights(network: nn.Module, path: str | Path, *, partial: bool = False)
         state = torch.load(path, map_location=device, weights_only=True)
         check_finite(state)
         wanted = network.state_dict()
+        if partial:
+            state = first_member(state)
         state = {name: value.to(wanted.get(name, value).dtype) for name, value in state.items()}
         if not partial:
             network.load_state_dict(state)

@@ -1,5 +1,6 @@
 """An inferer that explains what a network answers, in place of giving the answer."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,10 @@ import torch
 from monai.inferers import Inferer
 from monai.utils import convert_to_tensor
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from shared.errors import InputError
+from shared.explaining.expecting import Work, expected
 from shared.explaining.maps import guided, occlusion, saliency
 from shared.explaining.reading import Evidence, Looks, Network, Reading
 from shared.explaining.robustness import robustness
@@ -21,7 +24,8 @@ class ExplainingInferer(Inferer):
 
     network: the one that gradients go through; the one that the inferer is called with finds the view. of_class: the
     name of the class whose evidence is mapped; "": the one of which most is found. samples: noisy views of
-    the saliency. patches: along each axis, of the occlusion. epsilons: see `robustness`.
+    the saliency. patches: along each axis, of the occlusion. epsilons: see `robustness`. Before the first explanation
+    that will take long or much memory, a line says so.
     Returns "view", (1, C, *V); "saliency", "guided", "occlusion", (1, 1, *V); "evidence", (1); "fgsm" and "noise",
     (1, E); "of_class", (1), the class, or -1 alone where nothing of it is found.
     Raises InputError where `of_class` is no class, or an epsilon is not from 0 to 1.
@@ -52,6 +56,7 @@ class ExplainingInferer(Inferer):
         self.samples = samples
         self.patches = patches
         self.epsilons = list(epsilons)
+        self.is_first = True
 
     def __call__(self, inputs: Tensor, network: Network, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         looks = Looks(network, self.reading)
@@ -64,12 +69,15 @@ class ExplainingInferer(Inferer):
 
     def _explained(self, view: Tensor) -> dict[str, Tensor]:
         self.network.eval()  # an evaluator does so with the copy that it runs
+        begun = time.perf_counter()
         with torch.no_grad():
             answer = self.network(view)
+        seconds = time.perf_counter() - begun
         amounts = self.reading.amounts(answer)
         of_class = int(amounts.argmax()) if self.wanted is None else self.wanted
         if not amounts[of_class]:
             return {"of_class": torch.tensor([-1])}
+        self._announce(view, seconds)
         evidence = Evidence(self.network, self.reading, answer)
         maps = {
             "saliency": saliency(evidence, view, of_class, samples=self.samples),
@@ -83,3 +91,16 @@ class ExplainingInferer(Inferer):
             "view": view, "evidence": strength, "of_class": torch.tensor([of_class]), "fgsm": fgsm[None],
             "noise": noise[None], **{name: values[None, None] for name, values in maps.items()},
         }  # fmt: skip
+
+    def _announce(self, view: Tensor, seconds: float) -> None:
+        """Print what is to come, once, where that is long or large; of the cases after it the report does so.
+
+        seconds: of an answer for the view.
+        """
+        if not self.is_first or view.device.type != "cpu":
+            return
+        self.is_first = False
+        work = Work.of(view, samples=self.samples, patches=self.patches, epsilons=len(self.epsilons))
+        line = expected(self.network, self.reading, view, seconds, work)
+        if line:
+            tqdm.write(line)

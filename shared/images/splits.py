@@ -97,6 +97,17 @@ def choose_part(part: str, whole: Callable[[], list[T]], split: Callable[[], dic
     return parts[part]
 
 
+def with_training_share(parts: Mapping[str, list[T]], share: float, seed: int = 0) -> dict[str, list[T]]:
+    """`parts` with a share, 0 to 1, of their training cases, drawn by `seed`: two or more.
+
+    The cases of a smaller share are among those of a larger one.
+    """
+    training = parts[TRAINING]
+    order = np.random.default_rng(seed).permutation(len(training))
+    kept = sorted(order[: max(2, round(share * len(training)))].tolist())
+    return {**parts, TRAINING: [training[place] for place in kept]}
+
+
 def several_parts(parts: Mapping[str, str]) -> dict[str, str]:
     """`parts` without empty ones; nothing where all that there are is one part, which is no split."""
     known = {name: part for name, part in parts.items() if part}

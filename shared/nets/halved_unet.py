@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from monai.networks.layers.factories import Conv
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from shared.layers.padding import pad_to_multiple
 from shared.nets.unet import UNet, crop
@@ -50,13 +51,20 @@ class HalvedUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         padded = pad_to_multiple(x, self.stride)
         features = self._features(padded)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if self.training or torch.compiler.is_compiling() or torch.jit.is_tracing():
             logits = self._answer(self.cells(features) + self.local(padded))
         else:  # `hidden` units of a part of the voxels at a time: two fifths of the memory for a head
             logits = features.new_empty([len(x), self.head.out_channels, *padded.shape[2:]])
             for corner in product((0, 1), repeat=x.ndim - 2):
-                every_other(logits, corner).copy_(self._answer_at(features, padded, corner))
+                every_other(logits, corner).copy_(self._part(features, padded, corner))
         return crop(logits, x.shape[2:])
+
+    def _part(self, features: Tensor, x: Tensor, corner: Sequence[int]) -> Tensor:
+        """What `_answer_at` gives; for a gradient its hidden units are worked out once more rather than kept."""
+        if not torch.is_grad_enabled():
+            return self._answer_at(features, x, corner)
+        part: Tensor = checkpoint(self._answer_at, features, x, corner, use_reentrant=False)
+        return part
 
     def at(self, x: Tensor, corner: Sequence[int]) -> Tensor:
         """The logits of every other voxel, `every_other(forward(x), corner)`, at an eighth of the head's cost in 3D.

@@ -30,6 +30,12 @@ class Budget:
         """Seconds for steps alone; without end with GPU."""
         return math.inf if self.seconds is None else self.seconds * (1 - IN_VALIDATION - OVERHEAD)
 
+    def shared_by(self, trainings: int) -> "Budget":
+        """What each of so many trainings has of it; with GPU, which has no end, all of it."""
+        if trainings == 1 or self.seconds is None:
+            return self
+        return Budget(f"{self.text} / {trainings}", self.seconds / trainings)
+
 
 @dataclass(frozen=True)
 class Schedule:

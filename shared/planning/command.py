@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.places import checkout
+from shared.planning.after import train_and_report
 from shared.planning.budget import budget_of
 from shared.planning.measuring import busy
 from shared.planning.starting import AUTO as NEAREST
@@ -13,7 +14,8 @@ from shared.planning.starting import start_of
 from shared.planning.table import as_text
 from shared.planning.task_found import task_of
 from shared.planning.tasks import AUTO, WAYS, planned
-from shared.planning.training import command, train
+from shared.planning.training import arguments_of, begun
+from shared.planning.trainings import add_options, trainings_of
 from shared.planning.writing import check_name, title_of, write_bundle
 
 
@@ -29,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
         help="the bundle whose weights training begins from; %(default)s: the nearest of ours, where there is one",
     )  # fmt: skip
     made.add_argument("--bundles_dir", type=Path, default=checkout() / "bundles", help="this checkout's if left out")
-    made.add_argument("--train", action="store_true", help="go on to train.json, and keep its model.pt as the weights")
+    made.add_argument("--train", action="store_true", help="go on to train.json, keep its best network, score it")
+    add_options(made)
     made.add_argument("--copy_samples", action="store_true", help="put two cases into sample_data/; needs --licence")
     made.add_argument("--licence", default="", metavar="TEXT", help="of the data")
     return made
@@ -46,15 +49,17 @@ def main() -> None:
             "--licence", expected="the licence of data that are copied", got="nothing", fix="add --licence TEXT"
         )
     task = task_of(root) if arguments.task == AUTO else arguments.task
+    trainings = trainings_of(arguments, task)
     if line := busy():
         print(f"warning: {line}")
-    start = start_of(arguments.start, task)
-    plan = planned(task, root, budget, title_of(folder), start, arguments.network)
+    start, shared = start_of(arguments.start, task), budget.shared_by(trainings.number)
+    plan = planned(task, root, shared, title_of(folder), start, arguments.network)
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)
     print(f"\n{folder}: a bundle for {plan.task}")
     if arguments.train:
-        train(folder, root, plan.start)
+        train_and_report(folder, root, plan, trainings, source=root.name, licence=arguments.licence)
     else:
-        print(f"cd {folder} && python {shlex.join(command(root, plan.start))}")
+        typed = arguments_of("configs/train.json", {"dataset_dir": root, **begun(plan.start)})
+        print(f"cd {folder} && python {shlex.join(typed)}")

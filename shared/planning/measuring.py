@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from shared.engine.inferers import AutocastInferer
+from shared.engine.kept import Kept
 from shared.engine.recipe import Part
 
 REPEATS = (2, 10)  # of a step that is measured: the fewest and the most
@@ -43,17 +44,11 @@ def summed(output: Any) -> Tensor:
 
 def cost(network: Part, shape: Sequence[int]) -> Cost:
     """Of a step with images (B, C, *S) of `shape`, counted without computing anything."""
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
-        return tensor
-
     with torch.device("meta"):
         built, image = made(network), torch.zeros(*shape)
-        with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        with FlopCounterMode(display=False) as counter, Kept() as kept:
             summed(built(image)).backward()
-    return Cost(float(counter.get_total_flops()), sum(kept.values()))
+    return Cost(float(counter.get_total_flops()), kept.bytes)
 
 
 def seconds(network: Part, shape: Sequence[int], device: torch.device) -> float:

@@ -1,7 +1,7 @@
 """What a plan of any task is made of: a recipe, and what metadata and card say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.engine.recipe import Part
@@ -30,6 +30,10 @@ class Planned:
     samples: Sequence[Case]
     step_seconds: float
     start: Start | None = None
+
+    def changed(self, **arguments: Any) -> "Planned":
+        """The same with other arguments of the recipe."""
+        return replace(self, arguments={**self.arguments, **arguments})
 
 
 def image_format(*, channels: Mapping[str, str], size: Sequence[int], **more: Any) -> Part:

@@ -12,8 +12,10 @@ from shared.images.cases import Case
 from shared.planning.describing import card, data_licence, metadata, metadata_text
 from shared.planning.planned import Planned
 from shared.planning.recipe_text import recipe_text
+from shared.planning.results import Results
 from shared.version import package_files
 from shared.zoo.generated import bundle_files
+from shared.zoo.marks import with_others_marked
 from shared.zoo.packing import EXPORT_SCRIPT
 from shared.zoo.requirements import pinned, pins_text
 
@@ -50,27 +52,42 @@ def write_bundle(
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as temporary:
             made = Path(temporary) / folder.name
-            _write_own(made, planned, title, source, licence)
+            _write_described(made, planned, title, source, licence)
+            shutil.copy(LIKE / "LICENSE", made)
+            shutil.copy(LIKE / "configs" / "logging.conf", made / "configs")
+            (made / "models").mkdir()
             _copy_samples(made / "sample_data", samples, root)
             _write(made / "docs" / "data_license.txt", data_licence(source, licence, len(samples)))
-            for path, text in list(bundle_files(made, pinned(ROOT))):
-                _write(path, text)
-            shutil.rmtree(made / "__pycache__", ignore_errors=True)
+            _write_generated(made)
             if not (folder.parents[1] / "shared" / "bundle.py").is_file():
                 _write_package(made)
             os.rename(made, folder)
     return folder
 
 
-def _write_own(made: Path, planned: Planned, title: str, source: str, licence: str) -> None:
+def write_again(bundle: Path, planned: Planned, *, source: str, licence: str, results: Results | None = None) -> None:
+    """Write recipe, configs, metadata and card of `bundle` for a plan that changed, or with its `results`."""
+    with system_faults(bundle):
+        _write_described(bundle, planned, title_of(bundle), source, licence, results)
+        _write_generated(bundle)
+
+
+def _write_described(
+    made: Path, planned: Planned, title: str, source: str, licence: str, results: Results | None = None
+) -> None:
     """What is written by hand of other bundles."""
-    content = metadata(planned, title, source, licence, pinned(ROOT))
+    figures = results.figures if results else {}
+    content = metadata(planned, title, source, licence, pinned(ROOT), figures)
     _write(made / "recipe.py", recipe_text(planned, title))
     _write(made / "configs" / "metadata.json", metadata_text(content))
-    _write(made / "docs" / "README.md", card(planned, title, made.name, source, licence))
-    shutil.copy(LIKE / "LICENSE", made)
-    shutil.copy(LIKE / "configs" / "logging.conf", made / "configs")
-    (made / "models").mkdir()
+    text = card(planned, title, made.name, source, licence, results)
+    _write(made / "docs" / "README.md", with_others_marked(text, figures))
+
+
+def _write_generated(made: Path) -> None:
+    for path, text in list(bundle_files(made, pinned(ROOT))):
+        _write(path, text)
+    shutil.rmtree(made / "__pycache__", ignore_errors=True)
 
 
 def _copy_samples(folder: Path, samples: Sequence[Case], root: Path) -> None:

@@ -18,12 +18,13 @@ from shared.studies.sites import KINDS
 
 REPORT = """# Federated learning, measured
 Two sites train the network of `{bundle}`, with half as many features, from scratch by MONAI's client
-([how](clients.md#federated-learning)): one has small structures, one large ones, {learnt} cases each, out of
-the {cases} smallest and largest of the data set. There are {rounds} rounds of {epochs} epochs, after each of which the
-sites' weights are replaced by their mean. Beside it, in as many epochs: each site alone, and one with all of these
-cases, which makes twice as many steps. Mean Dice over {tested} cases that none of them saw, as many of each kind; the
-standard error of a mean is about {error:.3f}. It is one training each, of a small budget: compare rows with each other,
-not with the card. Made by
+([how](clients.md#federated-learning), also in NVIDIA FLARE): one has small structures,
+one large ones, {learnt} cases each, out of the {cases} smallest and largest of the data set. There are {rounds} rounds
+of {epochs} epochs, after each of which the sites' weights are replaced by their mean. Beside it, in as many epochs:
+each site alone, and one with all of these cases, which makes twice as many steps.
+Mean Dice over {tested} cases that none of them
+saw, as many of each kind; the standard error of a mean is about {error:.3f}. It is one training each, of a small
+budget: compare rows with each other, not with the card. Made by
 ```
 {command}
 ```

@@ -1,7 +1,8 @@
 """Whether images are nearer to the template of their attributes than to the one for all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shared.door import open_bundle
+from shared.door import OpenBundle, open_bundle
 from shared.images.cases import Case
 from shared.nets.template import TemplateMorph
 from shared.spatial.warping import warp
@@ -31,17 +32,37 @@ class Nearness:
     window: int = 15  # of NCC, in voxels
     options: Mapping[str, Any] | None = None
 
+    @cached_property
+    def _bundle(self) -> OpenBundle:
+        return open_bundle(self.bundle, **(self.options or {}))
+
     def rows(self, subjects: Sequence[Case]) -> list[dict[str, Any]]:
         """A row an image: for the "own" template and that for "all", the NCC with it before and after registration,
         and the mean length of the displacement, in voxels.
         """
-        opened = open_bundle(self.bundle, **(self.options or {}))
-        network, preprocessing = opened.part("network_def").eval(), opened.part("preprocessing")
-        read = ((subject["case"], preprocessing({"moving": subject["image"]})) for subject in subjects)
-        return [self._row(case, data, network) for case, data in read]  # reading the first loads the weights
+        network, read = self._read(subjects)
+        return [self._row(case, image, network) for case, image in read]
 
-    def _row(self, case: str, read: Mapping[str, Any], network: TemplateMorph) -> dict[str, Any]:
-        image, codes = read["image"][None, :1].as_tensor(), self.table.codes_of(case)[None]
+    def mean_displacement(self, subjects: Sequence[Case]) -> float:
+        """How far the template for all is from the middle of the subjects, in voxels.
+
+        That is the mean length over voxels of their mean displacement.
+        """
+        network, read = self._read(subjects)
+        total = torch.zeros(())
+        for _, image in read:
+            with torch.no_grad():
+                total = total + network(torch.cat([image, network.moved_template(None, 1)], dim=1))
+        return float((total / len(subjects)).norm(dim=1).mean())
+
+    def _read(self, subjects: Sequence[Case]) -> tuple[TemplateMorph, Iterator[tuple[str, Tensor]]]:
+        """The network, whose weights are loaded where the first image is read, and each case with its image."""
+        network, preprocessing = self._bundle.part("network_def").eval(), self._bundle.part("preprocessing")
+        read = ((subject["case"], preprocessing({"moving": subject["image"]})) for subject in subjects)
+        return network, ((case, data["image"][None, :1].as_tensor()) for case, data in read)
+
+    def _row(self, case: str, image: Tensor, network: TemplateMorph) -> dict[str, Any]:
+        codes = self.table.codes_of(case)[None]
         row: dict[str, Any] = {"case": case}
         for which, used in zip(WHICH, (codes, torch.zeros_like(codes))):
             with torch.no_grad():

@@ -36,7 +36,7 @@ def fill_figures(text: str, figures: Mapping[str, float], where: object) -> str:
     """`text` with the value of each of `figures` before its marks, to as many decimals as stand there.
 
     Raises InputError where a mark names no figure or follows no number, a figure is nowhere, or its value, with three
-    decimals, stands somewhere without its mark: it would not follow when the figure changes.
+    decimals, stands outside of blocks without its mark: it would not follow when the figure changes.
     """
     for name in sorted({match["name"] for match in MARK.finditer(text)} ^ figures.keys()):
         known = name in figures
@@ -47,8 +47,9 @@ def fill_figures(text: str, figures: Mapping[str, float], where: object) -> str:
     if len(MARK.findall(text)) != len(FIGURE.findall(text)):
         lost = next(match for match in MARK.finditer(FIGURE.sub("", text)))
         raise InputError(where, expected="a number before each mark", got=f"none before {lost[0]}", fix="put it there")
+    by_hand = BLOCK.sub("", text)
     for name, value in figures.items():
-        if re.search(rf"(?<![\d.]){re.escape(f'{value:.3f}')}(?![\d<])", text) and round(abs(value), 2):
+        if _unmarked(value).search(by_hand) and round(abs(value), 2):
             raise InputError(
                 where,
                 expected=f"{value:.3f}<!--{name}-->",
@@ -56,6 +57,18 @@ def fill_figures(text: str, figures: Mapping[str, float], where: object) -> str:
                 fix=f"add it, or {OTHER}",
             )
     return FIGURE.sub(lambda match: f"{figures[match['name']]:.{len(match['decimals'] or '')}f}{_mark(match)}", text)
+
+
+def with_others_marked(text: str, figures: Mapping[str, float]) -> str:
+    """`text`, in which numbers that are equal to one of `figures` by chance, and have no mark, get that of others."""
+    for value in figures.values():
+        text = _unmarked(value).sub(lambda match: match[0] + OTHER, text)
+    return text
+
+
+def _unmarked(value: float) -> re.Pattern[str]:
+    """A figure with three decimals, which no mark follows."""
+    return re.compile(rf"(?<![\d.]){re.escape(f'{value:.3f}')}(?![\d<])")
 
 
 def _mark(match: re.Match[str]) -> str:

@@ -128,7 +128,9 @@ def test_finetuning_to_other_classes_keeps_all_but_the_head_and_says_so(
 
 
 @pytest.mark.parametrize(("scores", "kept"), [((0.5, 0.5, 0.3), 2), ((0.5, 0.4, 0.6), 3), ((0.5, 0.4, 0.4), 1)])
-def test_the_weights_kept_are_the_last_of_the_best_epochs(scores: tuple[float, ...], kept: int, tmp_path: Path) -> None:
+def test_the_weights_kept_are_the_last_of_the_best_epochs(
+    scores: tuple[float, ...], kept: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model = nn.Linear(1, 1)
     validator = SimpleNamespace(state=SimpleNamespace(epoch=0, key_metric_name="score", metrics={}))
     engine = Engine(lambda engine, batch: [{"loss": 0.0}])
@@ -144,6 +146,10 @@ def test_the_weights_kept_are_the_last_of_the_best_epochs(scores: tuple[float, .
     TrainingRecord(tmp_path, model=model, parts={}, validator=validator, optimizer=optimizer).attach(engine)  # type: ignore[arg-type]
     engine.run([0], max_epochs=3)
     assert float(torch.load(tmp_path / "model.pt", weights_only=True)["weight"]) == kept
+    first, second, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("epoch 1/3  loss 0.0000  0 s  score 0.5000 (best 0.5000)  ends at ")
+    assert "  ends at " in second
+    assert "ends at" not in last
 
 
 def test_the_average_forgets_its_start_and_then_moves_by_the_momentum() -> None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from shared.engine.weights import half_state_dict, initial_weights, load_weights
 from shared.errors import InputError
+from shared.nets.ensemble import ensemble_state
 
 
 def test_weights_in_half_precision_load_into_single_precision(tmp_path: Path) -> None:
@@ -54,6 +55,16 @@ def test_weights_of_which_half_fit_are_taken_and_of_less_are_refused(
     torch.save(state, tmp_path / "less.pt")
     with pytest.raises(InputError, match=r"less\.pt: expected at least half of the network's tensors, got 1 that fit"):
         load_weights(network, tmp_path / "less.pt", partial=True)
+
+
+def test_fine_tuning_from_an_ensemble_takes_its_first_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = [nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3)]
+    torch.save(ensemble_state([member.state_dict() for member in members]), tmp_path / "both.pt")
+    network = initial_weights(nn.Conv2d(1, 2, 3), finetune_from=tmp_path / "both.pt")
+    assert torch.equal(network.get_parameter("weight"), members[0].weight)
+    assert "loaded 2 tensors; left as initialised: none" in capsys.readouterr().out
 
 
 def test_without_finetune_from_the_weights_stay_as_initialised() -> None:

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import InputError
 from shared.images.cases import select_cases, split_cases
 from shared.images.layouts import part_named
-from shared.images.splits import choose_part, several_parts, split_by_name
+from shared.images.splits import choose_part, several_parts, split_by_name, with_training_share
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,13 @@ def test_groups_are_drawn_whole_and_a_single_one_is_left_alone(tmp_path: Path) -
         assert {heads.get(name, name) for name in parts["training"]}.isdisjoint(validation)
     of_one = split_by_name(tmp_path, names, names, seed=1, grouped=lambda n: ["a"] * len(n))
     assert of_one == split_by_name(tmp_path, names, names, seed=1)
+
+
+def test_a_smaller_share_of_the_training_cases_lies_within_a_larger_one_and_no_other_part_changes() -> None:
+    parts = {"training": [*"abcdefghijkl"], "validation": ["x", "y"], "all": [*"abcdefghijklxy"]}
+    quarter, half, least = (with_training_share(parts, share) for share in (0.25, 0.5, 0.01))
+    assert [len(of["training"]) for of in (quarter, half, least)] == [3, 6, 2]  # two at least, for a pair
+    assert set(least["training"]) < set(quarter["training"]) < set(half["training"]) < set(parts["training"])
+    assert all(of["validation"] == ["x", "y"] for of in (quarter, half))
+    assert with_training_share(parts, 0.5, seed=1)["training"] != half["training"]
+    assert with_training_share(parts, 1.0) == parts

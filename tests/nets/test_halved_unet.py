@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from shared.engine.kept import Kept
 from shared.nets.halved_unet import HalvedUNet, every_other
 
 
@@ -74,7 +75,7 @@ def test_the_residual_layer_begins_as_nothing_and_is_learned() -> None:
 
 
 @pytest.mark.parametrize("size", [(13, 21), (9, 10, 11)])
-def test_without_gradients_parts_of_the_voxels_are_answered_one_after_another_and_alike(size: tuple[int, ...]) -> None:
+def test_parts_of_the_voxels_are_answered_one_after_another_as_the_whole_is(size: tuple[int, ...]) -> None:
     net, image = network(len(size)), torch.rand(2, 1, *size)
     answered = []
     handle = net.head.register_forward_hook(lambda module, args, output: answered.append(output.shape[2:].numel()))
@@ -83,4 +84,20 @@ def test_without_gradients_parts_of_the_voxels_are_answered_one_after_another_an
     handle.remove()
     assert len(answered) == 2 ** len(size)
     assert len(set(answered)) == 1
+    net.training = True  # itself alone; its batch norms stay as they are
     torch.testing.assert_close(found, net(image), rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_is_that_of_the_whole_and_keeps_no_hidden_units() -> None:
+    net, image = network(3), torch.rand(1, 1, 16, 16, 16, requires_grad=True)
+    gradients, kept = [], []
+    for net.training in (True, False):  # itself alone
+        with Kept() as way_back:
+            net(image).square().sum().backward()
+        assert image.grad is not None
+        gradients.append(image.grad.clone())
+        kept.append(way_back.bytes)
+        image.grad = None
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-4)  # of up to 5, sums in another order
+    hidden = 6 * image.numel() * 4  # bytes of its 6 units in float32: kept thrice, after each layer
+    assert kept[1] < kept[0] - 2 * hidden

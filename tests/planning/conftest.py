@@ -1,15 +1,20 @@
-"""Plans are made without the seconds that measuring takes."""
+"""Plans are made without the seconds that measuring takes; what follows them runs in this process, and is short."""
 
+import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from shared.planning import sizing
+from shared.planning import sizing, training
 from shared.planning.command import main
+from tests.running import run_here
 
 RunCommand = Callable[..., Path]
+Runs = list[dict[str, Any]]
+RunHere = Callable[..., Runs]
 SECONDS = 1e-8  # a voxel and filter of a step, which is not measured in tests
 
 
@@ -26,3 +31,23 @@ def new_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
         return bundles / name
 
     return run
+
+
+@pytest.fixture
+def runs_here(monkeypatch: pytest.MonkeyPatch) -> RunHere:
+    """Have the trainings and evaluations run here, with other options by config; gives what was to run, in order."""
+
+    def use(**changed: Mapping[str, Any]) -> Runs:
+        runs: Runs = []
+
+        def run(bundle: Path, config_file: str, options: Mapping[str, Any]) -> None:
+            files = ast.literal_eval(config_file) if config_file.startswith("[") else [config_file]
+            name = Path(files[0]).stem
+            runs.append({"config": name, **options})
+            values = {**options, **changed.get(name, {}), **({"overlay": Path(files[1])} if len(files) > 1 else {})}
+            run_here(bundle, values.pop("output_dir"), name, **values)
+
+        monkeypatch.setattr(training, "run", run)
+        return runs
+
+    return use

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import InputError
-from shared.zoo.marks import fill_blocks, fill_figures
+from shared.zoo.marks import fill_blocks, fill_figures, with_others_marked
 
 FIGURES = {"ap": 0.634, "ap50": 0.918}
 TEXT = "AP 0.634<!--ap-->, **AP50 0.92<!--ap50-->**; by chance 0.634<!--other-->."
@@ -43,3 +43,15 @@ def test_a_figure_and_its_mark_belong_together(old: str, new: str, words: str) -
     with pytest.raises(InputError) as raised:
         fill_figures(TEXT.replace(old, new), FIGURES, "card")
     assert words in str(raised.value)
+
+
+def test_a_number_in_a_block_that_is_equal_by_chance_needs_no_mark() -> None:
+    text = f"{TEXT}\n<!-- generated: options -->\n`[0.634, 2.0]`\n<!-- end -->"
+    assert fill_figures(text, FIGURES, "card") == text
+
+
+def test_what_is_equal_by_chance_is_marked_and_nothing_else() -> None:
+    text = "AP 0.634<!--ap-->, AP50 0.918<!--ap50-->; spacing 0.634, seconds 10.634, 0.6341 and 0.918"
+    marked = with_others_marked(text, FIGURES)
+    assert marked == text.replace("spacing 0.634", "spacing 0.634<!--other-->") + "<!--other-->"
+    assert fill_figures(marked, FIGURES, "card") == marked

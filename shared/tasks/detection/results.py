@@ -289,7 +289,7 @@ class DetectionScorer(DetectionTask):
         return {**scores, "at_threshold": points, "counting_error": errors, "confusion": confusions}
 
     def _draw_worst(self, done: Sequence[Row]) -> None:
-        ranked = sorted(done, key=lambda row: -(row["missed_or_wrong"] + row["too_many"]))[: self.worst]
+        ranked = sorted(done, key=lambda row: (-row["missed_or_wrong"] - row["too_many"], row["case"]))[: self.worst]
         for rank, row in enumerate(ranked, start=1):
             kept = self.kept[row["case"]]
             title = f"{row['case']}: {row['missed_or_wrong']} missed or wrong, {row['too_many']} too many"

@@ -1,10 +1,10 @@
 """The score from which an object counts: one for all classes, or one for each. Needs no torch."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from shared.engine.counting import right_count
 from shared.errors import InputError
 
 Threshold = float | Sequence[float] | Mapping[str, float]
@@ -41,12 +41,7 @@ def counting_right(found: Sequence[np.ndarray], true: Sequence[np.ndarray], clas
     digits; None where there are none of a class, or fewer were found.
     """
     objects, labels = np.concatenate(found), np.concatenate([rows[:, 4] for rows in true])
-    chosen: list[float | None] = []
-    for index in range(classes):
-        scores = np.sort(objects[objects[:, 5] == index, 4])[::-1]
-        number = int((labels == index).sum())
-        chosen.append(math.floor(1000 * float(scores[number - 1])) / 1000 if 0 < number <= len(scores) else None)
-    return chosen
+    return [right_count(objects[objects[:, 5] == index, 4], int((labels == index).sum())) for index in range(classes)]
 
 
 def operating_points(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shared.engine.counting import right_count
 from shared.engine.drawing import overlay_path
 from shared.engine.outcomes import Figures, Result, Row, as_array
 from shared.engine.scores import draw_scores
@@ -188,8 +189,8 @@ class InstanceScorer:
 
     A result must hold what `InstanceWriter` takes and "label", ids (1, rows, columns).
     groups: a CSV with the columns id, the name of an image without its ending, and `group_column`; where there is no
-    such file, all cases are of one group. Writes metrics.json, and with `pictures` scores.png and worst.png, a sheet of
-    the `worst` cases.
+    such file, all cases are of one group. Writes metrics.json, "counts_right" in it the threshold by which as many are
+    found as there are, and with `pictures` scores.png and worst.png, a sheet of the `worst` cases.
     """
 
     def __init__(
@@ -253,7 +254,12 @@ class InstanceScorer:
         print(format_table([{"metric": m, **v} for m, v in summary.items()], ["metric", *STATISTICS]), "\n")
         columns = list(scores["all"])
         print(format_table([{"group": name, **values} for name, values in scores.items()], ["group", *columns]), "\n")
-        return {**summary, "by_group": scores}
+        return {**summary, "by_group": scores, "counts_right": self._counts_right(done)}
+
+    def _counts_right(self, rows: Sequence[Row]) -> float | None:
+        """None where fewer instances were found, at the threshold of this run, than there are."""
+        found = np.concatenate([self.kept[row["case"]].scores for row in rows])
+        return right_count(found, sum(row["true"] for row in rows))
 
     def _summary(self, rows: Sequence[Row]) -> dict[str, float]:
         """Of some cases: means over images, counts pooled over images, and COCO's AP over all instances."""

@@ -7,6 +7,7 @@ from shared.errors import InputError
 from shared.files import read_table
 from shared.images.cases import Case
 from shared.images.reading import without_ending
+from shared.images.standard import STANDARD, with_standard
 
 IMAGES, LABELS = ("moving", "fixed"), ("moving_label", "fixed_label")
 MORE = (*LABELS, "points")
@@ -26,7 +27,7 @@ def find_pairs(
 
     Each is {"case": its id, "moving": path, "fixed": path} and, where there are any, "moving_label", "fixed_label" and
     "points", of the moving image. Paths in the table are relative to it; its columns are moving, fixed and optionally
-    id, moving_label, fixed_label, points.
+    id, moving_label, fixed_label, points. A word such as `mni152` stands for a standard frame: see `with_standard`.
     An id defaults to `<moving>_to_<fixed>`. Raises InputError for a missing table or column, half a pair, or an id
     that is repeated or is no name of a folder.
     """
@@ -61,7 +62,8 @@ def _pairs_of(table: Path, rows: list[dict[str, str]]) -> Iterator[Case]:
             fix=f"add {' and '.join(missing)}",
         )  # fmt: skip
     for number, row in enumerate(rows, start=2):  # as a spreadsheet numbers them
-        pair = {key: str(table.parent / row[key].strip()) for key in IMAGES + MORE if (row.get(key) or "").strip()}
+        named = {key: row[key].strip() for key in IMAGES + MORE if (row.get(key) or "").strip()}
+        pair = {key: name if name in STANDARD else str(table.parent / name) for key, name in named.items()}
         yield _checked(pair, f"{table}, line {number}", (row.get("id") or "").strip())
 
 
@@ -72,4 +74,4 @@ def _checked(pair: Case, source: str, name: str = "") -> Case:
     name = name or "_to_".join(without_ending(Path(pair[key])).name for key in IMAGES)
     if Path(name).name != name or name in (".", ".."):
         raise InputError(source, expected="an id that can name a folder", got=repr(name), fix="choose another id")
-    return {"case": name, **pair}
+    return {"case": name, **with_standard(pair)}

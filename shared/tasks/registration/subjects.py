@@ -89,14 +89,21 @@ def select_pairs(
     root = Path(dataset_dir)
     if root.is_file() or (root / PAIRS_FILE).is_file():
         return find_pairs(root)
-    subjects = choose_part(
-        part,
-        lambda: find_subjects(root, label_suffix),
-        lambda: split_subjects(root, label_suffix=label_suffix, fraction=fraction, seed=seed),
-    )
+    subjects = select_subjects(root, part=part, label_suffix=label_suffix, fraction=fraction, seed=seed)
     if len(subjects) < 2:
         raise InputError(root, expected=f"{PAIRS_FILE}, or two images or more", got="one image", fix="add images")
     return ring_of_pairs(subjects, seed)
+
+
+def select_subjects(
+    dataset_dir: str | Path, *, part: str = "all", label_suffix: str = "", fraction: float = 0.15, seed: int = 0
+) -> list[Case]:
+    """The subjects of a part: "all", "training" or "validation"."""
+    return choose_part(
+        part,
+        lambda: find_subjects(dataset_dir, label_suffix),
+        lambda: split_subjects(dataset_dir, label_suffix=label_suffix, fraction=fraction, seed=seed),
+    )
 
 
 def _of_one_kind(paths: list[Path]) -> list[Path]:

@@ -37,7 +37,7 @@ class BrainSegmentation(SyntheticSegmentation):
         return [component("shared.tasks.segmentation.grids.UprightGridd", keys=keys, pixdim="@pixdim")]
 
     def _inferring(self, *, probabilities: bool) -> Part:
-        kept = MAPS if probabilities else {}
+        kept = MAPS if probabilities else {"confidence": True}
         restored = component(
             "shared.tasks.segmentation.restoring.RestoreLabelsd", keys="pred", largest_part="@largest_part",
             scattered=list(self.scattered), **kept,

@@ -8,6 +8,7 @@ from shared.engine import training_recipe as learning
 from shared.engine.recipe import Config, Part, component, compose, function
 from shared.explaining.recipe import explaining
 
+ENSEMBLE = "shared.nets.ensemble.build_ensemble"
 ONLY = {"only": "*"}  # an option of evaluation: which cases, by their names
 NUM_CLASSES = "$len(@class_names)"
 TILES = component("shared.engine.inferers.TiledInferer", roi_size="@roi_size", overlap="@overlap", mode="gaussian")
@@ -29,6 +30,7 @@ class Segmentation:
     of an image. doubted: what the writer warns about, by its argument. known: of pictures, arguments of
     `Magnification`: what the network knows. scaling: transforms of intensities in place of percentiles and
     standardising of each image. patient: see `split_cases`. family: whether `--network NAME` may choose another one.
+    ensemble: how many networks the weights are of, if of several, whose mean is taken.
     """
 
     descriptions: Mapping[str, str]
@@ -53,6 +55,7 @@ class Segmentation:
     scaling: Sequence[Part] = ()
     patient: str = ""
     family: bool = True
+    ensemble: int = 1
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -94,7 +97,7 @@ class Segmentation:
             description=self.descriptions[name],
             options=seen | self.tiling | {"num_workers": 0, "device": common.DEVICE} | common.RUNTIME,
             places=common.paths(output_dir, **self._weights(), **common.RUNTIME_PATHS),
-            network={"network_def": common.with_channels(self.network)} | network,
+            network={"network_def": self._weighted_network()} | network,
             preprocessing=self._preprocessing("image", "bilinear", reading, sized=True),
             cases=cases,
             report=report,
@@ -127,6 +130,14 @@ class Segmentation:
         return component(
             "shared.layers.recomputing.recomputed", network=common.on_device(self._dims), enabled="@checkpointing"
         )
+
+    def _weighted_network(self) -> Part:
+        """What the bundle's weights are of."""
+        network = common.with_channels(self.network)
+        if self.ensemble == 1:
+            return network
+        arguments = {name: value for name, value in network.items() if name != "_target_"}
+        return component(ENSEMBLE, network=network["_target_"], count=self.ensemble, **arguments)
 
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)

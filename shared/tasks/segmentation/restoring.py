@@ -13,8 +13,8 @@ from shared.samples import Sample
 from shared.tasks.segmentation.grids import AFFINE, SHAPE, as_image_lies, upright_shape
 from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near, likeliest
 from shared.tasks.segmentation.probabilities import KEY, resized_as_uint16
+from shared.tasks.segmentation.uncertainty import CONFIDENCE, entropy
 from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
-from shared.tasks.segmentation.uncertainty import entropy
 
 # Of three heads, what is within the skull changes by 1 % from 8 mm to 15 mm; 10 mm leave out the CSF of the neck.
 NEAR_MM = 10.0
@@ -24,8 +24,8 @@ class RestoreLabelsd(MapTransform):
     """Make of the logits (C, *S) that `keys` hold class ids (1, *S') on the grid that the image was read on.
 
     Not labels but probabilities are resampled, so that borders are smooth at the image's resolution. Adds "posterior",
-    a `Posterior`, with `probabilities` those, (C, *S'), uint16 (see `as_uint16`), and with `uncertainty` the entropy,
-    (*S'), as `KeepUncertaintyd` has it.
+    a `Posterior`, with `probabilities` those, (C, *S'), uint16 (see `as_uint16`), and as `KeepUncertaintyd` has them
+    with `uncertainty` the entropy and with `confidence` how likely each label is, (*S').
     image_key: of the image that `UprightGridd` gave. largest_part: whether each class is one connected part, save those
     in `scattered`, and nothing is further from the rest than `near_mm`.
     """
@@ -40,6 +40,7 @@ class RestoreLabelsd(MapTransform):
         near_mm: float = NEAR_MM,
         probabilities: bool = False,
         uncertainty: bool = False,
+        confidence: bool = False,
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
@@ -49,6 +50,7 @@ class RestoreLabelsd(MapTransform):
         self.near_mm = near_mm
         self.probabilities = probabilities
         self.uncertainty = uncertainty
+        self.confidence = confidence
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
@@ -62,8 +64,10 @@ class RestoreLabelsd(MapTransform):
                 keep_largest_parts(probabilities, but=self.scattered)
                 keep_what_is_near(probabilities, within=self.near_mm, spacing=voxel, but=self.scattered)
             out["posterior"] = Posterior.of(probabilities, float(np.prod(voxel)))
-            labels = as_image_lies(likeliest(probabilities, size), affine)
+            labels, sure = (as_image_lies(values, affine) for values in likeliest(probabilities, size))
             out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
+            if self.confidence:
+                out[CONFIDENCE] = sure
             if self.uncertainty:
                 unsure = entropy(torch.from_numpy(probabilities)).numpy()
                 out[UNCERTAINTY] = as_image_lies(resized_as_uint16(unsure, size), affine)

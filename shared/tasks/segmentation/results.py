@@ -227,9 +227,9 @@ class SegmentationScorer(SegmentationTask):
 
     A result must also hold "label", (1, *S): class ids on the grid of the image's file. The first class is scored with
     `include_background` alone. Where it holds "confidence" (see `KeepUncertaintyd`), "ece" is how far that is from
-    accuracy, over the voxels that are of a class in either map, background apart. Writes metrics.json (statistics of
-    each metric), scores.png, and overlays of the `worst` cases, the pictures only with `pictures`. only_in_reference:
-    see `segmentation_scores`.
+    accuracy, over the voxels that are of a class in either map, background apart, and with `only_in_reference` what
+    the result has of classes that the reference lacks. Writes metrics.json (statistics of each metric), scores.png, and
+    overlays of the `worst` cases, the pictures only with `pictures`. only_in_reference: see `segmentation_scores`.
     """
 
     def __init__(
@@ -250,7 +250,7 @@ class SegmentationScorer(SegmentationTask):
         segmented, reference = self.outcome(result), result["label"][0].cpu().numpy().astype(np.uint8)
         scores = self.scores(segmented, reference)
         if CONFIDENCE in result:
-            counted = (segmented.labels > 0) | (reference > 0) | self.include_background
+            counted = self._counted(segmented.labels, reference)
             is_right = (segmented.labels == reference)[counted]
             scores["ece"] = round(calibration_error(result[CONFIDENCE][counted], is_right), 4)
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
@@ -265,6 +265,11 @@ class SegmentationScorer(SegmentationTask):
             unit="px" if segmented.image.is_raster else "mm", include_background=self.include_background,
             only_in_reference=self.only_in_reference,
         )  # fmt: skip
+
+    def _counted(self, labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
+        """(*S), bool: the voxels whose confidence is held against the reference."""
+        found = np.isin(labels, np.unique(reference)) if self.only_in_reference else True
+        return (found & (labels > 0)) | (reference > 0) | self.include_background
 
     def conclude(self, rows: Sequence[Row]) -> None:
         done = [row for row in rows if row["status"] == "ok"]

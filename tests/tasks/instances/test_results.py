@@ -132,6 +132,7 @@ def test_scores_are_told_by_case_in_all_and_by_group(tmp_path: Path) -> None:
     assert groups["light"]["ap50"] == pytest.approx(5 / 6, abs=1e-6)  # the mean of 1 and 2/3
     assert groups["light"]["pooled_ap50"] == pytest.approx(5 / 6, abs=1e-6)  # 5 of 6, none too many
     assert groups["all"]["pooled_ap50"] == pytest.approx(5 / 9, abs=1e-6)
+    assert content["counts_right"] is None  # 5 are found of 9
     assert (tmp_path / "out" / "scores.png").is_file()
     assert (tmp_path / "out" / "worst.png").is_file()
 
@@ -140,7 +141,9 @@ def test_without_a_table_of_groups_all_cases_are_one(tmp_path: Path) -> None:
     scorer = InstanceScorer(tmp_path / "out", groups=tmp_path / "index.csv")
     figures = scorer.process(result_of(tmp_path, "a", label=torch.as_tensor(IDS)[None]))
     scorer.conclude([{"case": "a", "status": "ok", **figures}])
-    assert set(json.loads((tmp_path / "out" / "metrics.json").read_text())["by_group"]) == {"all"}
+    content = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert set(content["by_group"]) == {"all"}
+    assert content["counts_right"] == 0.6  # the least of three scores, of as many instances
 
 
 @pytest.mark.parametrize(

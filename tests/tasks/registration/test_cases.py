@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import InputError
+from shared.images import standard
 from shared.tasks.registration.cases import find_pairs
 
 
@@ -66,3 +67,14 @@ def test_the_line_of_a_bad_pair_is_told_as_a_spreadsheet_counts(tmp_path: Path) 
 def test_no_table_is_told_with_what_to_do(tmp_path: Path) -> None:
     with refused("a table of pairs with the columns moving, fixed, got none, or no rows; write it, or give --moving"):
         find_pairs(tmp_path)
+
+
+def test_a_standard_frame_is_named_by_its_word_and_found_where_its_package_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standard, "standard_file", lambda word: Path(f"/packages/{word}.nii.gz"))
+    (pair,) = find_pairs(tmp_path, moving="m.nii", fixed="mni152")
+    assert pair == {"case": "m_to_mni152", "moving": "m.nii", "fixed": "/packages/mni152.nii.gz"}
+    rows = find_pairs(table(tmp_path, "moving,fixed", "a.nii,mni152", "b.nii,./mni152"))
+    assert [row["fixed"] for row in rows] == ["/packages/mni152.nii.gz", str(tmp_path / "mni152")]
+    assert rows[0]["case"] == "a_to_mni152"

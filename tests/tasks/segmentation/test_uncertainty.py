@@ -56,13 +56,25 @@ def test_the_file_holds_0_to_1_on_the_images_grid(tmp_path: Path, is_raster: boo
     np.testing.assert_allclose(stored, unsure / 65535, atol=1e-6)
 
 
-def test_the_scorer_counts_the_voxels_of_either_map_alone(tmp_path: Path) -> None:
-    image = ImageFile(tmp_path / "i", np.zeros((1, 4, 1, 1), dtype=np.float32), np.eye(4))
-    pred, reference = torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 0, 1])
+def scored(folder: Path, pred: list[int], reference: list[int], confidence: list[float], **options: bool) -> float:
+    """The calibration error of a row of voxels."""
+    shape = (len(pred), 1, 1)
+    image = ImageFile(folder / "i", np.zeros((1, *shape), dtype=np.float32), np.eye(4))
     result = {
-        "case": "case", "files": {"image": image}, "pred": pred.reshape(1, 4, 1, 1),
-        "label": reference.reshape(1, 4, 1, 1), "confidence": np.array([0.2, 1, 1, 1.0]).reshape(4, 1, 1),
+        "case": "case", "files": {"image": image}, "pred": torch.tensor(pred).reshape(1, *shape),
+        "label": torch.tensor(reference).reshape(1, *shape), "confidence": np.array(confidence).reshape(shape),
     }  # fmt: skip
-    scorer = SegmentationScorer(tmp_path, class_names=["a", "b"], pictures=False)
+    scorer = SegmentationScorer(folder, class_names=["a", "b", "c"], pictures=False, **options)
+    return float(scorer.process(result)["ece"])
+
+
+def test_the_scorer_counts_the_voxels_of_either_map_alone(tmp_path: Path) -> None:
     # Of three voxels, all held for certain, one is right.
-    assert scorer.process(result)["ece"] == pytest.approx(2 / 3, abs=1e-4)
+    assert scored(tmp_path, [0, 1, 1, 0], [0, 1, 0, 1], [0.2, 1, 1, 1]) == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_a_class_that_the_reference_lacks_is_wrong_only_where_the_reference_has_another(tmp_path: Path) -> None:
+    pred, reference, confidence = [2, 2, 1, 1], [0, 1, 1, 1], [1.0] * 4
+    # Without the first voxel, which nobody has looked at, one of three is wrong; with it, two of four.
+    assert scored(tmp_path, pred, reference, confidence, only_in_reference=True) == pytest.approx(1 / 3, abs=1e-4)
+    assert scored(tmp_path, pred, reference, confidence) == pytest.approx(1 / 2, abs=1e-4)

@@ -1,10 +1,12 @@
 """What images registered to one template have in common, and where they differ: maps on the template's grid."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from PIL import Image
 
 from shared.engine.canvas import caption, save_picture, side_by_side, stacked
 from shared.files import write_json
@@ -37,7 +39,7 @@ class Group:
         self.count += 1
         self.image = self.image + moved
         self.square = self.square + moved**2
-        self.log_jacobian = self.log_jacobian + np.log(np.clip(pair.determinant, SMALLEST_DETERMINANT, None))
+        self.log_jacobian = self.log_jacobian + log_determinant(pair)
         self.displacement = self.displacement + pair.displacement.astype(float)
         if "moved" in pair.label_maps:
             self._count(pair.label_maps["moved"])
@@ -64,9 +66,14 @@ class Group:
         return np.array(ids, np.int32)[np.argmax([self.votes[i] for i in ids], axis=0)]
 
     @property
+    def mean_field(self) -> np.ndarray:
+        """The mean displacement over images, (D, *S), in voxels."""
+        return np.asarray(self.displacement / self.count)
+
+    @property
     def mean_displacement(self) -> float:
-        """The mean length over voxels of the mean displacement over images, in voxels: 0 of an unbiased template."""
-        return float(np.linalg.norm(self.displacement / self.count, axis=0).mean())
+        """The mean length over voxels of the `mean_field`, in voxels: 0 of an unbiased template."""
+        return float(np.linalg.norm(self.mean_field, axis=0).mean())
 
     def save(self, folder: Path, *, pictures: bool = True) -> None:
         """Write the maps, the label map where there are labels, group.json and with `pictures` group.png."""
@@ -89,11 +96,7 @@ class Group:
         columns = {name: planes(turned(values, view)) for name, values in drawn.items()}
         determinants = planes(turned(np.exp(maps["log_jacobian"]), view))
         columns["log det J"] = [log_jacobian(part) for part in determinants]
-        panels = [
-            stacked([caption(name, COLUMN_WIDTH, size=12), *(from_below(part) for part in parts)], gap=4)
-            for name, parts in columns.items()
-        ]
-        save_picture(path, side_by_side(panels))
+        save_picture(path, in_columns(columns))
 
 
 def group_files(*, labelled: bool, pictures: bool) -> list[str]:
@@ -102,9 +105,23 @@ def group_files(*, labelled: bool, pictures: bool) -> list[str]:
     return names + ["label.nii.gz"] * labelled + ["group.png"] * pictures
 
 
+def log_determinant(pair: Registered) -> np.ndarray:
+    """log det J, (*S), above 0 where the image has more volume than the template; of a fold, of the smallest det J."""
+    return np.log(np.clip(pair.determinant, SMALLEST_DETERMINANT, None))
+
+
 def template_values(file: ImageFile) -> np.ndarray:
     """(*S), S = (x, y[, z]) without an axis of one voxel."""
     return file.values[0].T if file.is_raster else file.values[0].squeeze()
+
+
+def in_columns(columns: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
+    """Planes (rows, columns[, RGB]) under each other and under their name, a column a name."""
+    panels = [
+        stacked([caption(name, COLUMN_WIDTH, size=12), *(from_below(part) for part in parts)], gap=4)
+        for name, parts in columns.items()
+    ]
+    return side_by_side(panels)
 
 
 def planes(values: np.ndarray) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ TABLE = component(f"{ROOM}.attributes.AttributeTable", path="@attributes_table",
 CROPPED = component(
     "ResizeWithPadOrCropd", keys=["image", "label"], spatial_size="@patch_size", allow_missing_keys=True
 )
-SCALING = {key: value for key, value in SCALED.items() if key not in ("_target_", "keys", "channel_wise")}
+SCALING = {key: SCALED[key] for key in ("lower", "upper")}
 WIDTH = component(f"{ROOM}.attributes.width", columns="@columns")
 
 
@@ -70,10 +70,11 @@ class Templates:
 
     def _inference(self) -> Config:
         writer = component(
-            f"{ROOM}.results.TemplateWriter", output_dir="@output_dir", template="@template", pictures="@pictures"
+            f"{ROOM}.results.TemplateWriter", output_dir="@output_dir", template="@template", groups="@groups",
+            pictures="@pictures",
         )  # fmt: skip
         found = {"dataset_dir": "@dataset_dir", "label_suffix": "@label_suffix", "output_dir": "@output_dir"}
-        options = self._choice | {"label_suffix": self.label_suffix, "resume": False} | common.DRAWING
+        options = self._choice | {"label_suffix": self.label_suffix, "groups": "", "resume": False} | common.DRAWING
         return common.over_cases(
             description=self.descriptions["inference"],
             options=options | self.alignment | self.refining | self.likeness | COMPUTED | MEMORY | common.RUNTIME,

@@ -15,6 +15,7 @@ from shared.tasks.registration.ids import as_small_as_holds, ids_on
 from shared.tasks.registration.registered import Registered, write_on
 from shared.tasks.registration.results import RegistrationWriter
 from shared.tasks.registration.subjects import find_subjects
+from shared.tasks.registration.templates.comparison import Comparison, comparison_files, groups_in
 from shared.tasks.registration.templates.file import TemplateFile
 from shared.tasks.registration.templates.group import Group, group_files
 from shared.tasks.registration.transforms import image_for_itk
@@ -37,13 +38,19 @@ class TemplateWriter(RegistrationWriter):
 
     inverse.nii.gz, the way back, is always written, and where the template has labels template_label.nii.gz: these on
     the image's own grid.
+    groups: a table of two groups (see `groups_in`), which `Comparison` then compares; "" compares none.
     """
 
-    def __init__(self, output_dir: str | Path, template: TemplateFile, *, pictures: bool = True) -> None:
+    def __init__(
+        self, output_dir: str | Path, template: TemplateFile, *, groups: str | Path = "", pictures: bool = True
+    ) -> None:
         super().__init__(output_dir, pictures=pictures, inverse=True)
         self.template = template
+        self.group_of = groups_in(groups) if groups else {}
         self.kept: dict[str, Case] = {}
-        self.summaries = [f"group/{name}" for name in group_files(labelled=True, pictures=pictures)]
+        names = group_files(labelled=True, pictures=pictures)
+        names += comparison_files(pictures=pictures) if groups else []
+        self.summaries = [f"group/{name}" for name in names]
 
     def targets(self, case: str) -> list[str]:
         return [*super().targets(case), f"{case}/{CARRIED}"]
@@ -69,13 +76,17 @@ class TemplateWriter(RegistrationWriter):
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the maps of the group of all images of this run, from their fields as they are in the files."""
-        group = Group(self.template.image)
+        group, comparison = Group(self.template.image), Comparison(self.template.image, self.group_of)
         for row in rows:
             if row["status"] == "ok" and row["case"] in self.kept:
-                group.add(self._read(self.kept[row["case"]]))
+                pair = self._read(self.kept[row["case"]])
+                group.add(pair)
+                comparison.add(pair)
         if group.count:
             group.save(self.output_dir / "group", pictures=self.parts["pictures"])
             print(f"mean displacement of {group.count} images: {group.mean_displacement:.3f} voxels\n")
+        if self.group_of:
+            comparison.save(self.output_dir / "group", pictures=self.parts["pictures"])
 
     def _keep(self, case: Case) -> None:
         self.kept[case["case"]] = {key: str(case[key]) for key in ("case", "moving", "moving_label") if key in case}

@@ -20,7 +20,7 @@ from shared.tasks.registration.templates.group import planes, template_values
 from shared.tasks.registration.views import scaled, turned, upright
 
 ENDINGS = {"fixed": "", "fixed_label": "_label"}  # of the names of a template's files, by what they are
-MILLISECONDS = 250  # a frame of the GIF
+MILLISECONDS, MOVING_WIDTH, GRAYS = 250, 140, 32  # of a frame of the GIF: a page shall not be slow for it
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,14 @@ class TemplateStrip:
         save_picture(folder / "strip.png", side_by_side(panels))
         if len(panels) > 1:
             frames = [*panels, *panels[-2:0:-1]]  # there and back
-            options: dict[str, Any] = {
-                "save_all": True,
-                "append_images": frames[1:],
-                "duration": MILLISECONDS,
-                "loop": 0,
-            }
-            write_atomically(folder / "strip.gif", lambda path: frames[0].save(path, **options))
+            write_atomically(folder / "strip.gif", lambda path: _save_moving(path, frames))
 
 
-def _save_moving(path: Path, frames: Sequence[Image.Image]) -> None:
+def _save_moving(path: Path, panels: Sequence[Image.Image]) -> None:
     """Write pictures one after another, again and again, as a GIF."""
+    size = MOVING_WIDTH, round(panels[0].height * MOVING_WIDTH / panels[0].width)
+    small = [panel.convert("L").resize(size, Image.Resampling.LANCZOS) for panel in panels]
+    frames = [panel.quantize(GRAYS, dither=Image.Dither.NONE) for panel in small]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0)
 
 

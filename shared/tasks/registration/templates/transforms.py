@@ -83,11 +83,11 @@ class WithTemplated(Transform):
 class ScaleMovingd(Transform):
     """Scale the first image alone of "image", (2, *S), as images are in a training; the template has what it learned.
 
-    options: of MONAI's ScaleIntensityRangePercentiles.
+    lower, upper: the percentiles of its intensities that become 0 and 1; what lies beyond is cut off.
     """
 
-    def __init__(self, **options: Any) -> None:
-        self.scale = ScaleIntensityRangePercentiles(**options)
+    def __init__(self, lower: float, upper: float) -> None:
+        self.scale = ScaleIntensityRangePercentiles(lower, upper, 0.0, 1.0, clip=True)
 
     def __call__(self, data: Mapping[str, Any]) -> dict[str, Any]:
         moving, template = data["image"].split(1)
