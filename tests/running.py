@@ -29,6 +29,7 @@ from monai.bundle import create_workflow
 from PIL import Image
 from torch import nn
 
+from shared.engine.kept import Kept
 from shared.engine.outcomes import CaseTask
 from shared.engine.report import CaseReport
 from shared.errors import input_error_behind
@@ -254,17 +255,9 @@ def assert_only_the_bad_failed(
 
 def kept_bytes(run: Callable[[], torch.Tensor]) -> int:
     """The bytes that autograd keeps of `run` for the way back."""
-    kept: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = run()
-    assert output.requires_grad
-    return sum(kept.values())
+    with Kept() as kept:
+        assert run().requires_grad
+    return kept.bytes
 
 
 def assert_onnxruntime_agrees(network: nn.Module, shape: Sequence[int], folder: Path, *, within: float) -> None:
