@@ -24,14 +24,13 @@ def parse() -> argparse.Namespace:
 
 
 def client_of(options: argparse.Namespace, rounds: int) -> MonaiAlgo:
-    """MONAI's client. In evaluation it scores the validation part of the site's data, which it does not learn from."""
+    """MONAI's client; it scores weights by the validation of train.json, on cases that the site does not learn from."""
     own = json.loads(options.options.read_text()) if options.options else {}
     own |= {"dataset_dir": str(options.dataset_dir)}
     epochs = rounds * options.epochs  # by which the learning rate falls
     client = MonaiAlgo(
         str(options.bundle), local_epochs=options.epochs, send_weight_diff=False,
-        train_kwargs={**own, "output_dir": str(options.output_dir), "max_epochs": epochs},
-        eval_kwargs={**own, "output_dir": str(options.output_dir / "evaluation"), "part": "validation"},
+        train_kwargs={**own, "output_dir": str(options.output_dir), "max_epochs": epochs}, eval_kwargs=own,
     )  # fmt: skip
     client.initialize(extra={ExtraItems.CLIENT_NAME: flare.get_site_name()})
     return client

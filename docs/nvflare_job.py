@@ -26,7 +26,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2, help="of a round")
     parser.add_argument("--weights", type=Path, help="what the first round begins with; default: the bundle's")
     parser.add_argument("--options", type=Path, help="a JSON file of further options of train.json and evaluate.json")
-    parser.add_argument("--key_metric", default="dice_mean", help="by which the best round is chosen")
+    parser.add_argument("--key_metric", default="mean_dice", help="of train.json's validation")
     parser.add_argument("--output_dir", type=Path, default=Path("outputs/nvflare"))
     return parser.parse_args()
 

@@ -62,6 +62,7 @@ def test_deploys_operator_gives_what_the_bundle_gives(
         "monai.deploy.operators.monai_bundle_inference_operator", reason="needs monai-deploy-app-sdk and holoscan"
     )
     core = pytest.importorskip("monai.deploy.core")
+    monkeypatch.chdir(tmp_path)  # whose folder models/ the SDK would take for the bundle
     data = small_data(bundle, tmp_path / "data", phantom_dataset, boxed_dataset, count=2)
     finds_objects = bundle.name.endswith(("_detection", "_instance_segmentation"))
     image = read_image(smallest_sample(bundle) if finds_objects else first_image(data))

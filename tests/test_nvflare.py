@@ -42,6 +42,7 @@ def test_the_simulators_weights_are_the_mean_of_what_two_sites_learned_in_three_
     states = [torch.load(tmp_path / "out" / name / "last.pt", weights_only=True) for name in ("small", "large")]
     for name in ("small", "large"):
         assert [row["epoch"] for row in read_table(tmp_path / "out" / name / "metrics.csv")] == ["1", "2", "3"]
+    assert [*(tmp_path / "out" / "simulation").rglob("best_FL_global_model.pt")]  # by the sites' validation
     # Of 4 and 7 cases 3 and 6 are learned from, one a step.
     means = {name: (3 * value + 6 * states[1]["network"][name]) / 9 for name, value in states[0]["network"].items()}
     found = torch.load(tmp_path / "out" / "model.pt", weights_only=True)
