@@ -1,7 +1,5 @@
 """The memory that a network keeps for gradients, counted while it runs."""
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
@@ -13,7 +11,7 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
         self.storages: dict[int, int] = {}
         super().__init__(self._note, lambda tensor: tensor)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Kept":  # type: ignore[override]  # of torch's stub, which gives nothing
         super().__enter__()
         return self
 
