@@ -4,12 +4,12 @@ Copy this file beside the app's main.py, and import from it there: `from monai_l
 BundleInferTask`.
 """
 
-from monai.transforms import Transposed
+from monai.transforms import SqueezeDimd, Transposed
 from monailabel.tasks.infer.bundle import BundleInferTask
 
 
 class ZooInferTask(BundleInferTask):
-    """Names labels by the bundle's classes, and gives pictures their first axis as Label writes them: across."""
+    """Names labels by the classes of the bundle; hands pictures to the writer as it takes them: across, then down."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -18,5 +18,5 @@ class ZooInferTask(BundleInferTask):
             self.labels = {name: number for number, name in enumerate(names, start=1)}
 
     def post_transforms(self, data=None):
-        across = [Transposed(keys=self.key_pred, indices=(0, 2, 1))] if self.dimension == 2 else []
-        return [*super().post_transforms(data), *across]
+        across = [SqueezeDimd(keys=self.key_pred, dim=0), Transposed(keys=self.key_pred, indices=(1, 0))]
+        return [*super().post_transforms(data), *(across if self.dimension == 2 else [])]

@@ -32,8 +32,12 @@ def test_labels_inference_is_that_of_the_bundle() -> None:
 
 
 @pytest.mark.client
-def test_of_a_picture_each_nucleus_has_its_number_where_the_bundle_finds_it() -> None:
-    pytest.importorskip("monailabel.tasks.infer.bundle", reason="needs monailabel")
+def test_of_a_picture_each_nucleus_has_its_number_where_the_bundle_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(
+        "monailabel.tasks.infer.bundle", reason="needs monailabel, and a torchvision of the torch that is installed"
+    )
+    # In bfloat16, where the processor has it, masks differ by pixels, from one order of sums to another.
+    monkeypatch.setattr("shared.tasks.instances.inferer.computes_in_bfloat16", lambda device: False)
     image = NUCLEI / "sample_data" / "images" / "fluorescence_1f000806.png"
     task = script("monai_label_inference", "docs").ZooInferTask(str(NUCLEI), {"preload": "false"})
     assert task.labels == {"nucleus": 1}

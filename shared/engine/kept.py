@@ -1,19 +1,24 @@
 """The memory that a network keeps for gradients, counted while it runs."""
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
 
-class Kept(torch.autograd.graph.saved_tensors_hooks):
+class Kept:
     """Within it, what is kept for the way back is counted, each storage once, as the network's parameters are."""
 
     def __init__(self) -> None:
         self.storages: dict[int, int] = {}
-        super().__init__(self._note, lambda tensor: tensor)
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._note, lambda tensor: tensor)
 
-    def __enter__(self) -> "Kept":  # type: ignore[override]  # of torch's stub, which gives nothing
-        super().__enter__()
+    def __enter__(self) -> Self:
+        self._hooks.__enter__()
         return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hooks.__exit__(*error)
 
     @property
     def bytes(self) -> int:

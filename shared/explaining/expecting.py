@@ -36,8 +36,8 @@ def expected(network: Network, reading: Reading, view: Tensor, answer_seconds: f
     What a gradient takes is measured of a piece of the view, half as long along each axis.
     answer_seconds: of an answer for the whole view.
     """
-    every = slice(None)
-    piece = view[(every, every, *(slice(max(FEW, side // 2)) for side in view.shape[2:]))]
+    half: tuple = (..., *(slice(max(FEW, side // 2)) for side in view.shape[2:]))
+    piece = view[half]
     as_long, kept = _gradient(network, reading, piece)
     seconds = (work.answers + as_long * work.gradients) * answer_seconds
     memory = peak_memory() + PASSING * kept * view.numel() / piece.numel()
