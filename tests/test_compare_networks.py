@@ -24,6 +24,7 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return run
 
 
+@pytest.mark.slow
 def test_a_comparison_scores_the_validation_cases_and_does_not_train_again(
     compare: Callable[..., None], tmp_path: Path, phantom_dataset: Callable[..., Path]
 ) -> None:

@@ -23,7 +23,7 @@ def made(name: str, dims: int) -> nn.Module:
     return build_network(FAMILY[name], spatial_dims=dims, in_channels=2, out_channels=CLASSES, filters=FILTERS)
 
 
-@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("dims", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FAMILY)
 def test_each_takes_images_of_any_size_and_uses_all_of_its_parameters(name: str, dims: int) -> None:
     """A parameter without a gradient would stop a training on several GPUs."""
@@ -36,6 +36,7 @@ def test_each_takes_images_of_any_size_and_uses_all_of_its_parameters(name: str,
     assert [key for key, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILY)
 def test_fused_for_inference_it_gives_the_same(name: str) -> None:
     torch.manual_seed(0)
@@ -46,6 +47,7 @@ def test_fused_for_inference_it_gives_the_same(name: str) -> None:
         torch.testing.assert_close(fused(network)(image), network(image), rtol=1e-3, atol=1e-4)  # float32, some layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPORTED)
 def test_onnxruntime_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

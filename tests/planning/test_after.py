@@ -64,6 +64,7 @@ def test_folds_an_ensemble_and_a_learning_curve_of_a_segmentation(
     assert "| fold | cases | dice_mean |" in report
 
 
+@pytest.mark.slow
 def test_thresholds_of_a_detection_are_chosen_and_its_worst_cases_have_pictures(
     boxed_dataset: Maker, new_bundle: RunCommand, runs_here: RunHere, tmp_path: Path
 ) -> None:
