@@ -15,8 +15,8 @@ from shared.nets.standardised import build_network
 from tests.running import assert_onnxruntime_agrees, refused_here, run_here
 
 FILTERS, CLASSES = [4, 4, 6, 8], 3
-OF_MONAI = [name for name, target in FAMILY.items() if "of_monai" in target]  # and longer to export
-EXPORTED = ["fcn", "tiramisu", "rev-unet", *(pytest.param(name, marks=pytest.mark.slow) for name in OF_MONAI)]
+OF_MONAI = [name for name, target in FAMILY.items() if "of_monai" in target]
+EXPORTED = ["fcn", "tiramisu", "rev-unet", *OF_MONAI]
 
 
 def made(name: str, dims: int) -> nn.Module:
