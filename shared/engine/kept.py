@@ -1,7 +1,5 @@
 """The memory that a network keeps for gradients, counted while it runs."""
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
@@ -13,7 +11,7 @@ class Kept:
         self.storages: dict[int, int] = {}
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._note, lambda tensor: tensor)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Kept":
         self._hooks.__enter__()
         return self
 
