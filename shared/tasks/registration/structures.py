@@ -68,7 +68,7 @@ class StructureAligner:
         return (2 * places + 0.5) @ matrix[:-1, :-1].T + matrix[:-1, -1], masses  # its voxels are 2 of the grid wide
 
     def _guide(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network.segmented(image)
+        logits: Tensor = self.network.eval().segmented(image)  # what runs over the cases is a copy of it
         return logits
 
 
