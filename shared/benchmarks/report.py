@@ -19,7 +19,8 @@ between machines.
 
 - **median ms, min ms**: from one image in memory to its result, by the bundle's inferer (a detector: with suppression).
   Peers that are networks run by themselves, without what would come before and after them, with the weights that they
-  start with. Rounds alternate between the methods; in each a method runs twice, and the second time counts.
+  start with. Rounds alternate between the methods; in each a method runs twice, and the second time counts;
+  one that takes a second or more runs once, and one that takes longer than all rounds are to runs in the first alone.
 - **images/s**: the network alone on a batch of {BATCH} of what it sees of that image, of volumes on at most
   {MOST_VOXELS:,} voxels at once; medians of rounds likewise.
 - **peak MiB, start-up s**: each method once, in a process of its own: the highest resident memory, and the time from

@@ -83,7 +83,7 @@ Code: Apache-2.0 (`LICENSE`). Data: {source}; licence: {licence or UNKNOWN} (`do
 
 
 def _begun(start: Start | None) -> str:
-    return f", begun from those of {start.name} (`--finetune_from {start.weights.name}` of it)" if start else ""
+    return f", begun from those of {start.name} (`--finetune_from` with the `models/model.pt` of that)" if start else ""
 
 
 def data_licence(source: str, licence: str, samples: int) -> str:

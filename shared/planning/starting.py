@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.engine.recipe import Part
 from shared.engine.weights import weight_file
 from shared.errors import InputError
 from shared.places import checkout
 from shared.zoo.configs import load_recipe
 
 AUTO, NONE = "auto", "none"
-# By task, where it was measured to help (docs/new_bundle.md).
+# By task: for detection it was measured to help (docs/new_bundle.md).
 NEAREST = {"detection": "blood_cell_yolo_detection", "instances": "nuclei_maskrcnn_instance_segmentation"}
 
 
@@ -24,25 +25,33 @@ class Start:
     anchor_sizes: Sequence[Sequence[int]] = ()
 
 
-def start_of(text: str, task: str, bundles_dir: Path | None = None) -> Start | None:
-    """text: AUTO, the nearest bundle that has weights; NONE; or the name of a bundle. None where nothing is known.
+def start_of(text: str, task: str) -> Start | None:
+    """text: AUTO, the NEAREST bundle, if it is there with its weights; NONE; or the name of a bundle of the checkout.
 
-    Raises InputError for a bundle that is not there, has no weights or is of another task.
+    None where a training begins from scratch.
+    Raises InputError for a bundle that is not there, has no weights, or has another network than the NEAREST one.
     """
-    nearest = NEAREST.get(task)
-    if text == NONE or (text == AUTO and nearest is None):
+    bundles = checkout() / "bundles"
+    if text == NONE or (text == AUTO and not (task in NEAREST and _weights(bundles / NEAREST[task]).is_file())):
         return None
-    folder = (bundles_dir or checkout() / "bundles") / (nearest if text == AUTO and nearest else text)
-    weights = folder / "models" / "model.pt"
-    if text == AUTO and not weights.is_file():
-        return None
-    network = load_recipe(folder / "recipe.py").RECIPE.network if nearest else {}
-    own = load_recipe(checkout() / "bundles" / nearest / "recipe.py").RECIPE.network if nearest else {}
-    if not network or network["_target_"] != own["_target_"]:
+    name = NEAREST[task] if text == AUTO else text
+    if task not in NEAREST or _network(bundles / name)["_target_"] != _network(bundles / NEAREST[task])["_target_"]:
         raise InputError(
             "--start", expected=f"a bundle that begins one for {task}", got=text, fix=f"give {AUTO} or {NONE}"
         )
-    return Start(folder.name, weight_file(weights), network["filters"], network.get("anchor_sizes", ()))
+    network = _network(bundles / name)
+    weights = weight_file(_weights(bundles / name))
+    return Start(name, weights, network["filters"], network.get("anchor_sizes", ()))
+
+
+def _network(bundle: Path) -> Part:
+    """The network_def of a bundle, without channels. Raises InputError where it is not there."""
+    network: Part = load_recipe(bundle / "recipe.py").RECIPE.network
+    return network
+
+
+def _weights(bundle: Path) -> Path:
+    return bundle / "models" / "model.pt"
 
 
 def width_by(start: Start | None) -> str:

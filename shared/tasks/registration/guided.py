@@ -9,9 +9,9 @@ from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from shared.engine.inferers import AutocastInferer
-from shared.errors import InputError
 from shared.nets.voxelmorph import VoxelMorph
 from shared.tasks.registration.contrasts import tissue_correlation
+from shared.tasks.registration.inferer import steps_for
 from shared.tasks.registration.optimising import CoarseToFine, Level
 
 AUTO = "auto"
@@ -55,16 +55,11 @@ class GuidedInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
         plain = convert_to_tensor(inputs)  # a MetaTensor would triple the time of a step
         pair = plain[:, :2]
+        steps = steps_for(network, self.refine_steps, usual=USUAL_STEPS)
         if not isinstance(network, VoxelMorph):
-            if self.refine_steps:
-                raise InputError(
-                    "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients",
-                    got=self.refine_steps, fix="refine with --runtime torch",
-                )  # fmt: skip
             return self.autocast(pair, network)
         found: dict[str, Tensor] = self.autocast(pair, network.guided)  # type: ignore[assignment]
         velocity = found["velocity"].float()
-        steps = USUAL_STEPS if self.refine_steps is None else self.refine_steps
         if steps:
             maps = torch.cat([logits.float().softmax(dim=1) for logits in found["guide"][:1].chunk(2, dim=1)])
             velocity = self._refining(plain, maps, network, steps).refined(plain, velocity)

@@ -56,25 +56,16 @@ class RegistrationInferer(Inferer):
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
         plain, size = convert_to_tensor(inputs), inputs.shape[2:]  # a MetaTensor would triple the time of a step
         pair, inside = plain[:, :2], plain[:, 2:]
-        steps = self._steps_of(network)
+        steps = steps_for(network, self.refine_steps, usual=USUAL_STEPS)
         if not (steps or self.with_inverse):
             return self.autocast(pair, network)
-        if not isinstance(network, VoxelMorph):
-            raise InputError(
-                "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients",
-                got=self.refine_steps, fix="refine with --runtime torch",
-            )  # fmt: skip
+        assert isinstance(network, VoxelMorph)  # evaluation, which asks for both ways, runs in torch
         found = self.autocast(pair, network.guided)
         velocity = self._refined(found, pair, inside, network, steps) if steps else found["velocity"]
         displacement = network.displacement(velocity, size)
         if not self.with_inverse:
             return displacement
         return torch.cat([displacement, network.displacement(-velocity, size)], dim=1)
-
-    def _steps_of(self, network: object) -> int:
-        if self.refine_steps is None:
-            return USUAL_STEPS if isinstance(network, VoxelMorph) else 0
-        return self.refine_steps
 
     def _refined(
         self, found: Mapping[str, Tensor], pair: Tensor, inside: Tensor, network: VoxelMorph, steps: int
@@ -98,6 +89,21 @@ class RegistrationInferer(Inferer):
 
         descend(loss, [velocity], steps=steps, learning_rate=self.learning_rate)
         return velocity.detach()
+
+
+def steps_for(network: object, asked: int | None, *, usual: int) -> int:
+    """Steps of refinement: those that are `asked` for, or where that is None the `usual` ones, which torch alone takes.
+
+    Raises InputError where any are asked for of a network that another runtime has.
+    """
+    if isinstance(network, VoxelMorph):
+        return usual if asked is None else asked
+    if asked:
+        raise InputError(
+            "--refine_steps", expected="0 where the network runs in onnxruntime, which has no gradients", got=asked,
+            fix="refine with --runtime torch",
+        )  # fmt: skip
+    return 0
 
 
 class RegisterPaird(Transform):

@@ -39,7 +39,7 @@ class StructureAligner:
     def __init__(
         self, network: VoxelMorph, *, weights: str | Path | None = None, pixdim: float = 2.0, bfloat16: bool = True
     ) -> None:
-        self.network = network if weights is None else deepcopy(network).eval()
+        self.network = network if weights is None else deepcopy(network)
         if weights is not None:
             load_weights(self.network, weights)
         self.pixdim = pixdim

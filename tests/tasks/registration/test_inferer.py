@@ -10,7 +10,7 @@ from torch import Tensor
 
 from shared.nets.voxelmorph import VoxelMorph
 from shared.spatial.warping import compose, warp
-from shared.tasks.registration.inferer import RegistrationInferer, prepare_extended
+from shared.tasks.registration.inferer import USUAL_STEPS, RegistrationInferer, prepare_extended
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.ncc import ncc_loss
 
@@ -53,6 +53,14 @@ def loss_of(velocity: Tensor, pair: Tensor, net: VoxelMorph) -> float:
 def test_without_steps_the_displacement_is_the_networks(size: tuple[int, ...]) -> None:
     net, pair = network(len(size), bent=True), torch.rand(2, 2, *size)
     assert torch.equal(run(pair, net), net(pair))
+
+
+def test_where_none_are_asked_for_torch_takes_the_usual_steps_and_another_runtime_none() -> None:
+    pair, net = blobs(), network()
+    usual = run(pair, net, refine_steps=None)
+    assert torch.equal(usual, run(pair, net, refine_steps=USUAL_STEPS))
+    assert not torch.equal(usual, net(pair))
+    assert torch.equal(RegistrationInferer(LOSS, refine_steps=None)(pair, lambda image: image + 1), pair + 1)
 
 
 def test_with_the_inverse_what_leads_back_follows_what_leads_there(monkeypatch: pytest.MonkeyPatch) -> None:
