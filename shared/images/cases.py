@@ -13,6 +13,7 @@ from shared.files import is_visible
 from shared.images.beside import with_labels_beside
 from shared.images.dicom_series import is_dicom, series_of_folder
 from shared.images.layouts import LABEL_FOLDERS, labelled_folders, without_image_folder
+from shared.images.pairing import labels_of, without_label
 from shared.images.passed import PassedOver
 from shared.images.raster import RASTER_ENDINGS, slice_names
 from shared.images.reading import ENDINGS_OF, without_ending
@@ -86,8 +87,9 @@ def survey(
 
 
 def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
-    """The images of `dataset_dir` that have a label of equal name: imagesTr/ + labelsTr/, images/ + labels/ or masks/.
+    """The images of `dataset_dir` with their labels: imagesTr/ + labelsTr/, images/ + labels/ or masks/ or the like.
 
+    Whose label is whose is told by the names (see `labels_of`).
     Where there are none, those in its folders train/, val/, …, or else the images with a label beside them, such as
     `a_seg.nii.gz`. Raises InputError where there are none of these either, or an image has no label.
     """
@@ -108,19 +110,19 @@ def find_labelled_cases(dataset_dir: str | Path) -> list[Case]:
 
 
 def _labelled(root: Path, images: Path, labels: Path) -> list[Case]:
-    label_of = {case["case"]: case["image"] for case in find_cases(labels)}
-    cases = []
-    for case in find_cases(images):
+    found = find_cases(images)
+    label_of = labels_of(found, find_cases(labels))
+    for case in found:
         if case["case"] not in label_of:
-            raise InputError(
-                case["image"],
-                expected=f"a label named {case['case']}.* in {labels}",
-                got="none, or several of that name",
-                fix="add the label or remove the image",
-            )
-        name = (images.relative_to(root) / case["case"]).as_posix()
-        cases.append({"case": name, "image": case["image"], "label": label_of.pop(case["case"])})
-    return cases
+            raise without_label(case, labels)
+    return [
+        {
+            "case": (images.relative_to(root) / case["case"]).as_posix(),
+            "image": case["image"],
+            "label": label_of[case["case"]],
+        }
+        for case in found
+    ]
 
 
 def split_cases(

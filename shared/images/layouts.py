@@ -5,8 +5,13 @@ from pathlib import Path, PurePath
 
 from shared.images.reading import RASTER_ENDINGS, without_ending
 
-# Folder of images -> folders of labels that may lie beside it: Medical Segmentation Decathlon; plain, StarDist.
-LABEL_FOLDERS = {"imagesTr": ("labelsTr",), "imagesTs": ("labelsTs",), "images": ("labels", "masks")}
+# Folder of images -> folders of labels that may lie beside it, the first that is there: Medical Segmentation Decathlon;
+# plain, StarDist, DRIVE, whose mask/ is of the field of view.
+LABEL_FOLDERS = {
+    "imagesTr": ("labelsTr",),
+    "imagesTs": ("labelsTs",),
+    "images": ("labels", "masks", "label", "segmentations", "ground_truth", "groundtruth", "gt", "1st_manual", "mask"),
+}
 IMAGE_FOLDERS = {*LABEL_FOLDERS, "JPEGImages"}
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"

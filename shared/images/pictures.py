@@ -1,4 +1,4 @@
-"""Reading PNG, JPEG, BMP, WebP and JPEG 2000, by Pillow where it keeps all bits."""
+"""Reading PNG, JPEG, BMP, WebP, JPEG 2000, GIF, PPM and PGM, by Pillow where it keeps all bits."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from shared.images.pixels import channels_first, check_size, upright
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000", "GIF", "PPM")
 ORIENTATION = 0x0112  # the tag of EXIF
 STRIP = 1024  # rows
 CHANNELS = {1: (GRAY,), 2: (GRAY, ALPHA), 3: RGB, 4: (*RGB, ALPHA)}

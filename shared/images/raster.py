@@ -11,8 +11,10 @@ from shared.images.tiff import read_tiff
 from shared.images.tiff_layout import MAGICS as TIFF_MAGICS
 from shared.images.tiff_layout import is_tiff, tiff_layout
 
-RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".jp2")
-MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"\0\0\0\x0cjP  \r\n\x87\n", *TIFF_MAGICS)
+RASTER_ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".gif", ".ppm", ".pgm")
+MAGICS = (
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"\0\0\0\x0cjP  \r\n\x87\n", b"GIF8", b"P5", b"P6", *TIFF_MAGICS,
+)  # fmt: skip
 SLICE = re.compile(r"(.+)#((?:[a-z]+\d+_)*[a-z]+\d+)")  # `stack.tif#t001_z003`
 
 

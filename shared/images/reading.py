@@ -20,7 +20,7 @@ from shared.images.volumes import is_volume, read_volume
 ENDINGS_OF = {"volume": volumes.ENDINGS, "raster": RASTER_ENDINGS}  # by kind; volumes are also DICOM series
 ENDINGS = volumes.ENDINGS + RASTER_ENDINGS
 LARGE = 3 * 2**24  # values of a picture, 4096² in colour, beyond which four bytes for each of them are too many
-PICTURE = "a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000"
+PICTURE = "a PNG, JPEG, TIFF, BMP, WebP, JPEG 2000, GIF, PPM or PGM"
 
 
 def without_ending(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """What is wrong with a data set: everything is found before anything is reported."""
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,11 @@ from shared.errors import InputError
 from shared.images.cases import find_cases
 from shared.images.layouts import TRAINING, VALIDATION, labelled_folders
 from shared.images.lookalikes import lookalikes
+from shared.images.pairing import labels_of, without_label
 from shared.planning.seen import Looks
+
+SHOWN = 10  # lines that differ in paths and numbers alone
+PATH_OR_NUMBER = re.compile(r"\S*/\S*|\d+")
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -31,11 +36,10 @@ class Faults:
         self.errors.append(str(error))
 
     def refuse(self, dataset_dir: Path) -> None:
-        """Print each in a line. Raises InputError where there are errors."""
-        for line in self.errors:
-            print(f"bad data: {line}")
-        for line in self.warnings:
-            print(f"warning: {line}")
+        """Print each in a line, of many alike the first. Raises InputError where there are errors."""
+        for kind, lines in (("bad data", self.errors), ("warning", self.warnings)):
+            for line in _shortened(lines):
+                print(f"{kind}: {line}")
         if self.errors:
             raise InputError(
                 dataset_dir, expected="a data set that can be trained on", got=f"{len(self.errors)} faults, see above",
@@ -53,6 +57,18 @@ def looked_at(cases: Sequence[T], look: Callable[[T], S], faults: Faults) -> lis
             except InputError as error:
                 faults.add(error)
     return seen
+
+
+def _shortened(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, in their order; of more than SHOWN that differ in paths and numbers alone, the first and a count."""
+    kinds = [PATH_OR_NUMBER.sub("", line) for line in lines]
+    total, met = Counter(kinds), Counter[str]()
+    for line, kind in zip(lines, kinds):
+        met[kind] += 1
+        if met[kind] <= SHOWN:
+            yield line
+        elif met[kind] == total[kind]:
+            yield f"… and {total[kind] - SHOWN} more of that kind"
 
 
 class _Warnings(logging.Handler):
@@ -82,13 +98,9 @@ def logged(faults: Faults) -> Iterator[None]:
 def unlabelled(root: Path) -> Iterator[InputError]:
     """Of each image in a folder of images that no label of its name lies beside."""
     for images, labels in labelled_folders(root):
-        labelled = {case["case"] for case in find_cases(labels)}
-        for case in find_cases(images):
-            if case["case"] not in labelled:
-                yield InputError(
-                    case["image"], expected=f"a label named {case['case']}.* in {labels}", got="none",
-                    fix="add the label or move the image away",
-                )  # fmt: skip
+        found = find_cases(images)
+        label_of = labels_of(found, find_cases(labels))
+        yield from (without_label(case, labels) for case in found if case["case"] not in label_of)
 
 
 def outvoted(name: str, of_case: Mapping[str, Any]) -> Iterator[InputError]:

@@ -17,7 +17,7 @@ def make(root: Path, *names: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize("ending", ["_seg", "_label", "-labels", ".segmentation", "_SEG"])
+@pytest.mark.parametrize("ending", ["_seg", "_label", "-labels", ".segmentation", "_SEG", "_gt"])
 def test_the_label_of_an_image_may_lie_beside_it(tmp_path: Path, ending: str) -> None:
     make(tmp_path, "a_t1.nii.gz", f"a_t1{ending}.nii", f"s/a_t1{ending}.nii.gz", "s/a_t1.nii.gz")
     assert find_labelled_cases(tmp_path) == [
@@ -41,6 +41,11 @@ def test_names_of_labels_without_an_image_are_images(tmp_path: Path) -> None:
     """As a folder of label maps alone has, from which synthetic images are made; and a mask is no label."""
     make(tmp_path, "training_seg.nii.gz", "b.nii.gz", "b_mask.nii.gz", "_seg.nii.gz")
     assert with_labels_beside(tmp_path, find_cases(tmp_path)) == []
+
+
+def test_where_there_are_no_labels_the_mask_of_each_image_is_its_label(tmp_path: Path) -> None:
+    make(tmp_path, "s/a.tif", "s/a_mask.tif", "b.png", "b_mask.png")
+    assert [Path(case["label"]).name for case in find_labelled_cases(tmp_path)] == ["b_mask.png", "a_mask.tif"]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_the_slices_of_a_stack_are_paired_with_those_of_its_label(tmp_path: Path
 
 def test_what_is_passed_over_is_counted_and_named_in_one_line(tmp_path: Path) -> None:
     make(
-        tmp_path, "a.png", "b.GIF", "s/c.gif", "notes", ".DS_Store", "s/._a.png", ".git/x", "labels/q.txt", "out/r.csv"
+        tmp_path, "a.png", "b.SVG", "s/c.svg", "notes", ".DS_Store", "s/._a.png", ".git/x", "labels/q.txt", "out/r.csv"
     )
     make(tmp_path, *(f"{i}.csv" for i in range(5)), "images/x.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "missing.png")
@@ -163,7 +163,7 @@ def test_what_is_passed_over_is_counted_and_named_in_one_line(tmp_path: Path) ->
     found = survey(tmp_path, tmp_path / "out")
     assert [case["case"] for case in found.cases] == ["a", "images/x", "t"]
     assert str(found.passed) == (
-        "passed over: 5 .csv (0.csv, 1.csv, 2.csv, …), 2 .gif (b.GIF, c.gif), 1 without ending (notes), "
+        "passed over: 5 .csv (0.csv, 1.csv, 2.csv, …), 2 .svg (b.SVG, c.svg), 1 without ending (notes), "
         "1 broken link (link.png), 1 page of another size or kind (t.tif), 3 hidden"
     )
 
@@ -244,6 +244,43 @@ def test_an_image_and_the_label_of_its_name_are_a_pair_whatever_their_endings(
         {"case": f"{images}/b", "image": f"{tmp_path}/{images}/b.tif", "label": f"{tmp_path}/{labels}/b.png"},
         {"case": f"{images}/s/a", "image": f"{tmp_path}/{images}/s/a.nii.gz", "label": f"{tmp_path}/{labels}/s/a.nii"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("folders", "images", "labels"),
+    [
+        (("imagesTr", "labelsTr"), ["c_100_0000", "c_200_0000"], ["c_100", "c_200"]),  # nnU-Net
+        (("images", "1st_manual"), ["21_training", "22_training", "30_training"], ["21_manual1", "22_manual1", "30_manual1"]),
+        (("images", "masks"), ["s/img_1", "s/img_11"], ["s/mask_1", "s/mask_11"]),
+        (("images", "ground_truth"), ["ISIC_1", "ISIC_2"], ["ISIC_1_segmentation", "ISIC_2_segmentation"]),
+    ],
+)  # fmt: skip
+def test_names_of_labels_may_differ_from_those_of_images_in_how_all_begin_and_end(
+    tmp_path: Path, folders: tuple[str, str], images: list[str], labels: list[str]
+) -> None:
+    make(tmp_path, *(f"{folders[0]}/{name}.png" for name in images), *(f"{folders[1]}/{name}.gif" for name in labels))
+    cases = find_labelled_cases(tmp_path)
+    assert [Path(case["case"]).relative_to(folders[0]).as_posix() for case in cases] == images
+    assert [
+        Path(case["label"]).relative_to(tmp_path / folders[1]).with_suffix("").as_posix() for case in cases
+    ] == labels
+
+
+def test_what_has_a_label_of_its_name_is_never_given_another(tmp_path: Path) -> None:
+    make(tmp_path, "images/x_a.png", "images/y_a.png", "labels/x_a.png", "labels/y_b.png")
+    with refused(r"a label named y_a\.\*", tmp_path / "images" / "y_a.png"):
+        find_labelled_cases(tmp_path)
+
+
+def test_channels_in_files_of_their_own_are_to_be_merged(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        *(f"imagesTr/{case}_000{channel}.png" for case in "ab" for channel in (0, 1)),
+        "labelsTr/a.png",
+        "labelsTr/b.png",
+    )
+    with refused("channels in files of their own are to be merged", tmp_path / "imagesTr" / "a_0000.png"):
+        find_labelled_cases(tmp_path)
 
 
 def test_what_is_missing_of_a_labelled_data_set_is_told(tmp_path: Path) -> None:

@@ -89,14 +89,14 @@ def test_damaged_exif_turns_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.jpg", "a.dcm", "a.nii.gz", "a.bmp"])
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "JPEG2000"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "JPEG2000", "PPM"])
 def test_content_counts_and_not_the_ending(tmp_path: Path, name: str, kind: str) -> None:
     options: dict[str, Any] = {"WEBP": {"lossless": True}, "JPEG2000": {"irreversible": False}}.get(kind, {})
     Image.fromarray(RGB).save(tmp_path / name, kind, **options)
     np.testing.assert_array_equal(read(tmp_path / name), RGB)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
 def test_a_palettes_indices_are_ids_in_every_format(tmp_path: Path, kind: str) -> None:
     picture = Image.fromarray(GRAY % 3)
     picture.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0])
@@ -117,7 +117,8 @@ def test_jpeg_2000_keeps_its_bits(tmp_path: Path, channels: int, bits: int) -> N
 def test_an_animation_is_refused_and_a_cameras_preview_is_not_read(tmp_path: Path) -> None:
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:])
-    assert "got 2 of an animation" in refusal(tmp_path / "a.webp")
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert all("got 2 of an animation" in refusal(tmp_path / f"a.{ending}") for ending in ("webp", "gif"))
     frames[0].save(tmp_path / "b.jpg", "MPO", save_all=True, append_images=frames[1:], quality=95)
     assert read(tmp_path / "b.jpg").shape == RGB.shape
 
