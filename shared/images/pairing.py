@@ -1,8 +1,8 @@
 """Which label is which image's, in folders of images and of labels beside them."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from shared.errors import InputError
@@ -41,6 +41,6 @@ def without_label(case: Mapping[str, str], folder: Path) -> InputError:
 def _cores(names: Sequence[str]) -> list[str]:
     """The names less what all of them begin and end with."""
     for _ in range(2):  # the second time what they end with, read backwards
-        common = len(os.path.commonprefix(names))
+        common = sum(1 for _ in takewhile(lambda letters: len({*letters}) == 1, zip(*names)))
         names = [name[common:][::-1] for name in names]
     return list(names)

@@ -14,7 +14,7 @@ from shared.planning.measures import MEASURES
 from shared.planning.planned import Planned
 from shared.planning.report import report_text
 from shared.planning.results import PICTURES, Results
-from shared.planning.thresholds import choose_thresholds, with_thresholds
+from shared.planning.thresholds import choose_temperature, choose_thresholds, with_thresholds
 from shared.planning.training import Trained, begun, evaluate, train
 from shared.planning.trainings import Trainings
 from shared.planning.writing import title_of, write_again
@@ -23,7 +23,7 @@ from shared.planning.writing import title_of, write_again
 def train_and_report(
     bundle: Path, dataset_dir: Path, planned: Planned, trainings: Trainings, *, source: str, licence: str
 ) -> Results:
-    """Train the written `bundle`, choose its thresholds, score it on validation and write docs/report.md.
+    """Train the written `bundle`, choose thresholds or temperature, score it on validation and write docs/report.md.
 
     source, licence: of the data, as `write_bundle` has them. models/model.pt is there as soon as a network is trained.
     Raises InputError where the cases do not suffice, or a run fails.
@@ -33,6 +33,9 @@ def train_and_report(
     shutil.copy(trained[0].weights, bundle / "models" / "model.pt")
     thresholds = choose_thresholds(bundle, dataset_dir, planned, trained[0])
     final = with_thresholds(planned, thresholds) if thresholds else planned
+    temperature = None if trainings.ensemble else choose_temperature(bundle, dataset_dir, planned, trained[0])
+    if temperature is not None:
+        final = final.changed(temperature=temperature)
     write_again(bundle, final, source=source, licence=licence)
     for one in trained:
         evaluate(bundle, dataset_dir, one)
@@ -42,7 +45,7 @@ def train_and_report(
         _write_ensemble(bundle / "models" / "model.pt", trained)
     results = Results(
         bundle=bundle, trained=trained, measure=MEASURES[planned.task], thresholds=thresholds,
-        ensemble=trainings.ensemble, doubling=doubling,
+        temperature=temperature, ensemble=trainings.ensemble, doubling=doubling,
     )  # fmt: skip
     _write_report(bundle, results)
     write_again(bundle, final, source=source, licence=licence, results=results)

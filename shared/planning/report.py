@@ -19,6 +19,7 @@ def report_text(title: str, results: Results) -> str:
         *_training(results),
         *_worst(results),
         *_thresholds(results),
+        *_temperature(results.temperature),
         *_doubling(results.doubling),
     ]
     return "\n\n".join(sections) + "\n"
@@ -71,6 +72,17 @@ def _thresholds(results: Results) -> list[str]:
         " which fewer were found keeps the planned score.",
         _table(["class", "threshold"], [[name, f"{value:g}"] for name, value in results.thresholds.items()]),
     ]
+
+
+def _temperature(temperature: float | None) -> list[str]:
+    if temperature is None:
+        return []
+    words = (
+        f"Logits are divided by {temperature:g} before they are called probabilities: the median of what makes the"
+        " labels of each validation case likeliest. No label changes by it. `ece` counts the voxels that are of a class"
+        " in either map, background apart."
+    )
+    return ["## Calibration", filled(words)]
 
 
 def _doubling(doubling: Doubling | None) -> list[str]:

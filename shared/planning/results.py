@@ -16,13 +16,15 @@ PICTURES = {"training.png": "Training loss and validation score by epoch", "scor
 class Results:
     """Of a `bundle`: the networks `trained`, one a fold, which are scored by `measure`.
 
-    thresholds: by class, where they were chosen. ensemble: whether the bundle's network is the mean of all.
+    thresholds: by class, where they were chosen. temperature: of a segmentation's probabilities, likewise. ensemble:
+    whether the bundle's network is the mean of all.
     """
 
     bundle: Path
     trained: Sequence[Trained]
     measure: Measure
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    temperature: float | None = None
     ensemble: bool = False
     doubling: Doubling | None = None
 

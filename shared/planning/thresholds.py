@@ -1,4 +1,4 @@
-"""The scores from which objects are counted, chosen on validation so that there are as many as there should be."""
+"""What is chosen on validation: scores from which as many objects are counted as there are, or a temperature."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -21,6 +21,16 @@ def choose_thresholds(bundle: Path, dataset_dir: Path, planned: Planned, trained
     folder = trained.folder / "thresholds"
     evaluate(bundle, dataset_dir, trained, folder, pictures=False, **SEEING_ALL[planned.task])
     return chosen_thresholds(planned, read_json(folder / "metrics.json"))
+
+
+def choose_temperature(bundle: Path, dataset_dir: Path, planned: Planned, trained: Trained) -> float | None:
+    """By what logits are divided: of a segmentation, the median of what would suit each case; None in other tasks."""
+    if planned.task != "segmentation":
+        return None
+    folder = trained.folder / "temperature"
+    evaluate(bundle, dataset_dir, trained, folder, pictures=False)
+    best = read_json(folder / "metrics.json").get("temperature", {}).get("median")
+    return None if best is None else round(best, 2)
 
 
 def chosen_thresholds(planned: Planned, metrics: Mapping[str, Any]) -> dict[str, float]:

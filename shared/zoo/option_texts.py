@@ -54,6 +54,7 @@ ONE_TASK = {
         " 16 bits that the header scales to 0 to 1), or of a raster image `<case>_probabilities.tif` (a page a class)",
         "uncertainty": "`True` also writes how unsure the network is of each voxel, `<case>_uncertainty` as above: the"
         " entropy of the probabilities, from 0 to 1; of several flips, that of their mean",
+        "temperature": "by which the network's answers are divided before they become probabilities; labels stay",
         "dicom_seg": "`True` also writes `<case>_seg.dcm` of a DICOM series, a DICOM SEG that viewers show over it"
         " (`pip install 'monai-bundle-zoo[dicomseg]'`)",
         "roi_size": "the size, in voxels, of the tiles in which larger images are run",

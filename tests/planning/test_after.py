@@ -65,6 +65,25 @@ def test_folds_an_ensemble_and_a_learning_curve_of_a_segmentation(
 
 
 @pytest.mark.slow
+def test_probabilities_of_a_segmentation_are_calibrated(
+    phantom_dataset: Maker, new_bundle: RunCommand, runs_here: RunHere, tmp_path: Path
+) -> None:
+    data = phantom_dataset(tmp_path / "data", count=8, shape=(48, 40))
+    narrow: dict[str, Any] = {"network_def#filters": [4] * LEVELS}
+    runs = runs_here(train={**SHORT, **narrow, "crops_per_image": 1}, evaluate=narrow)
+    bundle = new_bundle("cells_seg", data, "--train")
+    assert [run["config"] for run in runs] == ["train", "evaluate", "evaluate"]
+    plain, final = (json.loads((run["output_dir"] / "metrics.json").read_text()) for run in runs[1:])
+    chosen = round(plain["temperature"]["median"], 2)
+    assert chosen != 1
+    assert config(bundle, "inference")["temperature"] == config(bundle, "evaluate")["temperature"] == chosen
+    assert final["ece"]["mean"] != plain["ece"]["mean"]
+    assert final["dice_mean"] == plain["dice_mean"]
+    assert describe(bundle)["metrics"]["ece"] == round(final["ece"]["mean"], 3)
+    assert f"divided by {chosen:g}" in (bundle / "docs" / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_thresholds_of_a_detection_are_chosen_and_its_worst_cases_have_pictures(
     boxed_dataset: Maker, new_bundle: RunCommand, runs_here: RunHere, tmp_path: Path
 ) -> None:

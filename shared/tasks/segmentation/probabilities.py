@@ -20,17 +20,21 @@ ONE = 65535  # stands for a probability of 1 in 16 bits, which NIfTI has no floa
 class KeepProbabilitiesd(MapTransform):
     """Add the softmax of the logits (C, *S) that `keys` hold as "probabilities", (C, *S), uint16 of `ONE`.
 
-    Nothing is added where it is not `enabled`.
+    Nothing is added where it is not `enabled`. temperature: by which the logits are divided.
     """
 
-    def __init__(self, keys: KeysCollection, *, enabled: bool, allow_missing_keys: bool = False) -> None:
+    def __init__(
+        self, keys: KeysCollection, *, enabled: bool, temperature: float = 1.0, allow_missing_keys: bool = False
+    ) -> None:
         super().__init__(keys, allow_missing_keys)
         self.enabled = enabled
+        self.temperature = temperature
 
     def __call__(self, data: Sample) -> Sample:
         out = dict(data)
         for key in self.key_iterator(out) if self.enabled else ():
-            out[KEY] = as_uint16(torch.as_tensor(out[key]).float().softmax(dim=0).cpu().numpy())
+            logits = torch.as_tensor(out[key]).float() / self.temperature
+            out[KEY] = as_uint16(logits.softmax(dim=0).cpu().numpy())
         return out
 
 

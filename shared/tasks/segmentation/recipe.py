@@ -30,7 +30,8 @@ class Segmentation:
     of an image. doubted: what the writer warns about, by its argument. known: of pictures, arguments of
     `Magnification`: what the network knows. scaling: transforms of intensities in place of percentiles and
     standardising of each image. patient: see `split_cases`. family: whether `--network NAME` may choose another one.
-    ensemble: how many networks the weights are of, if of several, whose mean is taken.
+    ensemble: how many networks the weights are of, if of several, whose mean is taken. temperature: by which logits are
+    divided before they are called probabilities.
     """
 
     descriptions: Mapping[str, str]
@@ -56,6 +57,7 @@ class Segmentation:
     patient: str = ""
     family: bool = True
     ensemble: int = 1
+    temperature: float = 1.0
 
     def configs(self) -> dict[str, Config]:
         return {
@@ -91,7 +93,7 @@ class Segmentation:
         self, name: str, options: Part, output_dir: str, *, reading: Sequence[Part], cases: Part, report: Part,
         inference: Part,
     ) -> Config:  # fmt: skip
-        seen = options | self._seen() | self._pixels()
+        seen = options | self._calibrated() | self._seen() | self._pixels()
         network = common.in_runtime(common.on_device(self._dims), {"raw": function("shared.engine.forms.Form")})
         return common.over_cases(
             description=self.descriptions[name],
@@ -142,8 +144,9 @@ class Segmentation:
     def _inferring(self, *, probabilities: bool) -> Part:
         back = component("Invertd", keys="pred", transform="@preprocessing", orig_keys="image", nearest_interp=False)
         restored = [back] if self._is_resampled else []
-        unsure = component("shared.tasks.segmentation.uncertainty.KeepUncertaintyd", keys="pred")
-        likely = component("shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred")
+        divided = {name: f"@{name}" for name in self._calibrated()}
+        unsure = component("shared.tasks.segmentation.uncertainty.KeepUncertaintyd", keys="pred", **divided)
+        likely = component("shared.tasks.segmentation.probabilities.KeepProbabilitiesd", keys="pred", **divided)
         written = [likely | {"enabled": "@probabilities"}, unsure | {"enabled": "@uncertainty"}]
         kept = written if probabilities else [unsure | {"confidence": True}]
         discrete = component("AsDiscreted", keys="pred", argmax=True)
@@ -243,6 +246,10 @@ class Segmentation:
 
     def _seen(self) -> Part:
         return {"channels": self.channels} | ({"channel": ""} if self._dims == 2 else {}) | self.grid
+
+    def _calibrated(self) -> Part:
+        """Options of how probabilities are made."""
+        return {"temperature": self.temperature} if self.temperature != 1 else {}
 
     def _pixels(self) -> Part:
         return common.PIXELS if self.known else {}

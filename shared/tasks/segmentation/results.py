@@ -25,8 +25,10 @@ from shared.tasks.segmentation.dicom_seg import check_installed, is_series, seg_
 from shared.tasks.segmentation.metrics import segmentation_scores
 from shared.tasks.segmentation.pictures import draw_overlay
 from shared.tasks.segmentation.probabilities import KEY, names_of, write_probabilities
-from shared.tasks.segmentation.uncertainty import CONFIDENCE, calibration_error
+from shared.tasks.segmentation.uncertainty import CONFIDENCE, TEMPERATURE, calibration_error
 from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
+
+CALIBRATION = ("ece", TEMPERATURE)
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,8 @@ class SegmentationScorer(SegmentationTask):
             counted = self._counted(segmented.labels, reference)
             is_right = (segmented.labels == reference)[counted]
             scores["ece"] = round(calibration_error(result[CONFIDENCE][counted], is_right), 4)
+        if TEMPERATURE in result:
+            scores[TEMPERATURE] = round(result[TEMPERATURE], 3)
         self.kept[segmented.case] = Scored(scores["dice_mean"], segmented, reference)
         self.kept = dict(self._worst())
         return scores
@@ -277,7 +281,8 @@ class SegmentationScorer(SegmentationTask):
         summary = {metric: summarise(values) for metric, values in scores.items()}
         write_json(self.output_dir / "metrics.json", {"cases": len(rows), "failed": len(rows) - len(done), **summary})
         if done and self.pictures:
-            draw_scores(self.output_dir / "scores.png", {m: values for m, values in scores.items() if m != "ece"})
+            drawn = {m: values for m, values in scores.items() if m not in CALIBRATION}
+            draw_scores(self.output_dir / "scores.png", drawn)
             self._draw_worst()
         print(format_table([{"metric": m, **values} for m, values in summary.items()], ["metric", *STATISTICS]), "\n")
 
@@ -291,6 +296,7 @@ class SegmentationScorer(SegmentationTask):
 
 
 def scores_by_metric(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """The values of each Dice, Jaccard, HD95 and calibration error in those of `rows` that have it."""
-    metrics = dict.fromkeys(key for row in rows for key in row if key.startswith(("dice", "jaccard", "hd95", "ece")))
+    """The values of each Dice, Jaccard, HD95 and measure of calibration in those of `rows` that have it."""
+    shown = ("dice", "jaccard", "hd95", *CALIBRATION)
+    metrics = dict.fromkeys(key for row in rows for key in row if key.startswith(shown))
     return {metric: [row[metric] for row in rows if metric in row] for metric in metrics}

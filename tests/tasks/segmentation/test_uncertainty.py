@@ -10,8 +10,15 @@ import torch
 
 from shared.images.file import ImageFile
 from shared.samples import Sample
+from shared.tasks.segmentation.probabilities import KeepProbabilitiesd
 from shared.tasks.segmentation.results import SegmentationScorer, Segmented
-from shared.tasks.segmentation.uncertainty import KeepUncertaintyd, calibration_error, entropy
+from shared.tasks.segmentation.uncertainty import (
+    RANGE,
+    KeepUncertaintyd,
+    best_temperature,
+    calibration_error,
+    entropy,
+)
 
 
 def test_the_entropy_is_0_of_the_certain_and_1_of_the_undecided() -> None:
@@ -29,6 +36,28 @@ def test_a_sample_has_what_it_was_asked_for_and_no_more() -> None:
     assert unsure[1] < 0.2 * 65535  # of 0.982 and 0.018: 0.13
     sure = KeepUncertaintyd("pred", confidence=True)(sample)["confidence"]
     np.testing.assert_allclose(sure, [0.5, 1 / (1 + np.exp(-4))], rtol=1e-6)
+
+
+def test_a_temperature_divides_what_is_said_and_not_what_would_be_best() -> None:
+    sample: Sample = {"pred": torch.tensor([[0.0, 4.0], [0.0, 0.0]]), "label": torch.tensor([[1, 0]])}
+    hot = KeepUncertaintyd("pred", confidence=True, temperature=2.0)(sample)
+    np.testing.assert_allclose(hot["confidence"], [0.5, 1 / (1 + np.exp(-2))], rtol=1e-6)
+    assert hot["temperature"] == KeepUncertaintyd("pred", confidence=True)(sample)["temperature"]
+    kept = KeepProbabilitiesd("pred", enabled=True, temperature=2.0)(sample)["probabilities"]
+    np.testing.assert_allclose(kept[0] / 65535, hot["confidence"], atol=1e-4)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_the_best_temperature_is_that_by_which_labels_were_drawn(true: float) -> None:
+    logits = 3 * torch.randn(4, 300, 200, generator=torch.Generator().manual_seed(0))
+    drawn = (logits / true).softmax(dim=0).flatten(1).T
+    label = drawn.multinomial(1, generator=torch.Generator().manual_seed(1)).reshape(300, 200)
+    assert best_temperature(logits, label) == pytest.approx(true, rel=0.07)
+
+
+def test_what_is_always_right_cannot_be_too_sure() -> None:
+    logits = torch.tensor([[0.0, 2.0], [1.0, 0.0]])
+    assert best_temperature(logits, torch.tensor([1, 0])) == pytest.approx(1 / RANGE, rel=0.01)
 
 
 def test_confidence_that_is_accuracy_has_no_error_and_boasting_has_the_difference() -> None:
