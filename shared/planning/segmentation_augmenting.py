@@ -1,7 +1,14 @@
 """How training images of a planned segmentation are changed, and what of it would make labels wrong."""
 
+import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from monai.transforms import Randomizable
 
 from shared.engine.recipe import Part, component
 from shared.tasks.segmentation.recipe import NUM_CLASSES
@@ -16,7 +23,10 @@ SIDES = {
 TURNED = 0.26  # radians, 15 degrees
 THICK = 3.0  # times as coarse as the others is an axis across which nothing is turned
 COVERED = 0.8  # of the median image that a patch covers, from which it may lie anywhere
+MARGIN = "$[size * 5 // 4 for size in @patch_size]"  # of what is cut out, which is moved before a patch is cut of it
 FOREGROUND = 1 / 3  # of patches that are centred on a class: nnU-Net's
+CENTRES = 10_000  # places of a class in an image, at most, that a patch may be centred on
+INDICES = "label_cls_indices"  # what ClassesToIndicesd adds of the key "label"
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,25 @@ def augmentation(views: Views) -> list[Part]:
     return [*_cut_and_moved(views), *_mirrored(views), *_recoloured(views.dims)]
 
 
+def sampling_seconds(views: Views, channels: int, repeats: int = 6) -> float:
+    """What it takes to make a patch of a cached image of median size: the mean of `repeats`, after one more."""
+    content = {"patch_size": list(views.patch), "class_names": list(views.classes)}
+    content["train"] = {"margin_size": MARGIN, "augmentation": augmentation(views)}
+    transforms = ConfigParser(content).get_parsed_content("train#augmentation")
+    label = torch.randint(len(views.classes), (1, *views.size))
+    sample = {"image": MetaTensor(torch.rand(channels, *views.size)), "label": MetaTensor(label)}
+    while not isinstance(transforms[0], Randomizable):
+        sample = transforms.pop(0)(sample)
+    begun = time.perf_counter()
+    for repeat in range(repeats + 1):
+        begun = time.perf_counter() if repeat == 1 else begun
+        made = deepcopy(sample)
+        for transform in transforms:
+            made = transform(made)
+            made = made[0] if isinstance(made, list) else made
+    return (time.perf_counter() - begun) / repeats
+
+
 def _cut_and_moved(views: Views) -> list[Part]:
     size = "@patch_size" if views.is_whole else "@train#margin_size"
     padded = component("SpatialPadd", keys=BOTH, spatial_size=size, mode=["edge", "constant"])
@@ -65,11 +94,13 @@ def _cut_and_moved(views: Views) -> list[Part]:
         crop = component("RandSpatialCropd", keys=BOTH, roi_size=size, random_size=False)
         return [padded, _moved(views), crop]
     others = len(views.classes) - 1
+    # Found once, since data sets cache what comes before anything random: in a large volume it outlasts a step.
+    found = component("ClassesToIndicesd", keys="label", num_classes=NUM_CLASSES, max_samples_per_class=CENTRES)
     crop = component(
         "RandCropByLabelClassesd", keys=BOTH, label_key="label", spatial_size=size, num_classes=NUM_CLASSES,
-        ratios=[round(others * (1 / FOREGROUND - 1), 3), *[1] * others], num_samples=1, warn=False,
+        indices_key=INDICES, ratios=[round(others * (1 / FOREGROUND - 1), 3), *[1] * others], num_samples=1, warn=False,
     )  # fmt: skip
-    return [padded, crop, _moved(views, spatial_size="@patch_size")]
+    return [padded, found, crop, component("DeleteItemsd", keys=INDICES), _moved(views, spatial_size="@patch_size")]
 
 
 def _moved(views: Views, **options: str) -> Part:

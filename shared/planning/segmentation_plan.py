@@ -12,7 +12,8 @@ from shared.family import network_called
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import Budget, Schedule, schedule
 from shared.planning.grid import Levels, levels, median_size, patches, target_spacing
-from shared.planning.segmentation_augmenting import Views
+from shared.planning.reducing import coarser
+from shared.planning.segmentation_augmenting import Views, sampling_seconds
 from shared.planning.segmentation_data import SegmentationData
 from shared.planning.sizing import Bounds, Sized, Sizing, bounds_of
 
@@ -31,7 +32,8 @@ class SegmentationPlan:
     """What is concluded from `data` for a training within `budget`.
 
     pixdim: in mm; 1 of pictures. longest_side: that pictures are resized to; 0 where they stay as they are, as volumes
-    do. size: of the median image as the network sees it. network: see `plan_segmentation`.
+    do. size: of the median image as the network sees it. sampling: seconds that a patch takes to be cut and changed.
+    network: see `plan_segmentation`.
     """
 
     data: SegmentationData
@@ -40,6 +42,7 @@ class SegmentationPlan:
     longest_side: int
     size: list[int]
     sized: Sized
+    sampling: float
     crops: int
     schedule: Schedule
     bounds: Bounds
@@ -65,24 +68,37 @@ def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "")
     Raises InputError where none fits into memory.
     """
     pixdim = target_spacing(data.spacings, data.sizes) if data.dims == 3 else [1.0, 1.0]
+    bounds, sized = _sized(data, budget, pixdim, network)
+    if data.dims == 3:
+        labels = [case["label"] for case in data.parts["all"]]
+        coarse = coarser(pixdim, labels, math.prod(sized.patch), sizes=data.sizes, spacings=data.spacings)
+        if coarse != pixdim:
+            pixdim = coarse
+            bounds, sized = _sized(data, budget, pixdim, network)
     size = median_size(data.spacings, data.sizes, pixdim)
+    side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0
+    size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
     cases = len(data.parts[TRAINING])
-    cached = BYTES_CACHED * math.prod(size) * cases
+    crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
+    sampling = sampling_seconds(Views(sized.patch, size, pixdim, data.classes.names), data.channels)
+    timed = schedule(
+        budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds + sized.batch * sampling,
+        validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
+    )  # fmt: skip
+    return SegmentationPlan(data, budget, pixdim, side, size, sized, sampling, crops, timed, bounds, network)
+
+
+def _sized(data: SegmentationData, budget: Budget, pixdim: Sequence[float], network: str) -> tuple[Bounds, Sized]:
+    """What is affordable of images with that spacing, and the patch and network within it."""
+    size = median_size(data.spacings, data.sizes, pixdim)
+    cached = BYTES_CACHED * math.prod(size) * len(data.parts[TRAINING])
     bounds = bounds_of(budget, voxels=math.prod(size) * len(data.seen), channels=data.channels, cached=cached)
     largest = [min(side, LARGEST[data.dims]) for side in size]
     candidates = [
         levels(patch, pixdim, most=MOST_LEVELS[data.dims])
         for patch in patches(largest, pixdim, smallest=SMALLEST[data.dims])
     ]
-    sized = Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(candidates)
-    side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0
-    size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
-    crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
-    timed = schedule(
-        budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds,
-        validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
-    )  # fmt: skip
-    return SegmentationPlan(data, budget, pixdim, side, size, sized, crops, timed, bounds, network)
+    return bounds, Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(candidates)
 
 
 def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:

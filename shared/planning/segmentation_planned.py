@@ -7,7 +7,7 @@ from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import IN_VALIDATION, WANTED_STEPS, duration
 from shared.planning.intensities import scaling
 from shared.planning.planned import Planned, image_format
-from shared.planning.segmentation_augmenting import augmentation
+from shared.planning.segmentation_augmenting import MARGIN, augmentation
 from shared.planning.segmentation_found import findings_of_data
 from shared.planning.segmentation_plan import FINE, SegmentationPlan, network_of
 from shared.planning.table import Finding, listed
@@ -45,7 +45,7 @@ def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
     data, sized = plan.data, plan.sized
     grid: Part = {"pixdim": plan.pixdim} if data.dims == 3 else {}
     grid |= {"longest_side": plan.longest_side} if plan.longest_side else {}
-    margin = {} if plan.views().is_whole else {"margin_size": "$[size * 5 // 4 for size in @patch_size]"}
+    margin = {} if plan.views().is_whole else {"margin_size": MARGIN}
     split = {"patient": data.patient} if data.patient else {}
     return {
         "descriptions": {

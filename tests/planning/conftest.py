@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.planning import sizing, training
+from shared.planning import segmentation_plan, sizing, training
 from shared.planning.command import main
 from tests.running import run_here
 
@@ -22,6 +22,7 @@ SECONDS = 1e-8  # a voxel and filter of a step, which is not measured in tests
 def new_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
     """Run the command as `new_bundle NAME --dataset_dir DIR …`; gives the bundle's folder."""
     monkeypatch.setattr(sizing, "seconds", lambda net, shape, _: SECONDS * math.prod(shape) * net["filters"][0])
+    monkeypatch.setattr(segmentation_plan, "sampling_seconds", lambda *_: 0.0)
 
     def run(name: str, dataset_dir: Path, *options: str) -> Path:
         bundles = tmp_path / "bundles"
