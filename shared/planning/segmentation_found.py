@@ -65,7 +65,7 @@ def _grid(data: SegmentationData, pixdim: Sequence[float], size: Sequence[int]) 
     return Finding(
         f"sizes {sizes}; spacings {spacings} mm", f"resampled to {listed(pixdim)} mm: median {listed(size)}",
         f"the median; along an axis over {ANISOTROPIC:g} times as coarse the 10th percentile; then coarser until a"
-        f" patch shows {COVERED:.0%} of the median volume, while labels keep a Dice of {KEPT:g} (nnU-Net's low resolution)",
+        f" patch shows {COVERED:.0%} of the median volume, while labels keep a Dice of {KEPT:g} (nnU-Net, 3d_lowres)",
     )  # fmt: skip
 
 
