@@ -98,18 +98,21 @@ def read_arguments() -> argparse.Namespace:
 def main() -> None:
     report_input_errors_in_one_line()
     arguments, begun = read_arguments(), time.monotonic()
-    measured = (Measured(bundle.name, tables_of(bundle, arguments)) for bundle in chosen(arguments.bundles))
-    done = [one for one in measured if one.tables]
     run = {
         "command": f"python scripts/bench.py {shlex.join(sys.argv[1:])}",
         "date": f"{datetime.date.today():%-d %B %Y}",
-        "minutes": f"{(time.monotonic() - begun) / 60:.1f}",
         "machine": described(arguments.device, arguments.threads),
         "versions": versions(),
     }
-    print(f"\n{run['minutes']} min on {run['machine']}")
-    if arguments.report and done:
-        print(write_report(arguments.report, kind_of(arguments.device), done, run))
+    done: list[Measured] = []
+    for bundle in chosen(arguments.bundles):
+        if tables := tables_of(bundle, arguments):
+            done.append(Measured(bundle.name, tables))
+            run["minutes"] = f"{(time.monotonic() - begun) / 60:.1f}"
+            if arguments.report:  # each time, so that what ends the run takes nothing with it
+                write_report(arguments.report, kind_of(arguments.device), done, run)
+    if done:
+        print(f"\n{run['minutes']} min on {run['machine']}")
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def _recoloured(dims: int) -> list[Part]:
         component("RandSimulateLowResolutiond", keys="image", prob=0.15, zoom_range=[0.5, 1.0], **smooth),
         component("RandGaussianSmoothd", keys="image", prob=0.15, **blur),
         component("RandAdjustContrastd", keys="image", prob=0.3, gamma=[0.7, 1.5], retain_stats=True),
-        component("RandScaleIntensityd", keys="image", prob=0.5, factors=0.25),
-        component("RandShiftIntensityd", keys="image", prob=0.5, offsets=0.25),
+        component("RandScaleIntensityd", keys="image", prob=0.5, factors=0.25, channel_wise=True),
+        component("RandShiftIntensityd", keys="image", prob=0.5, offsets=0.25, channel_wise=True),
         component("RandGaussianNoised", keys="image", prob=0.2, std=0.15),
     ]
