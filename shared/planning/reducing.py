@@ -1,7 +1,8 @@
 """How coarse the grid of volumes may be, for a patch to show enough of one, before what is labelled is lost."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ COVERED = 0.25  # of the voxels of the median volume, which a patch has where th
 KEPT = 0.95  # mean Dice of labels with themselves, taken to the grid and back
 STEP = 1.1  # times as coarse is the next grid
 LOOKED_AT = 6  # label maps, from the first to the last
+MARGIN = 4  # voxels around a shape
 
 
 def coarser(
@@ -26,38 +28,48 @@ def coarser(
     Source: nnU-Net's 3d_lowres, but for KEPT.
     """
     chosen = list(pixdim)
-    chosen_labels = labels[:: max(1, len(labels) // LOOKED_AT)][:LOOKED_AT]
+    shapes: list[list[Shape]] = []
     while voxels < COVERED * math.prod(median_size(spacings, sizes, chosen)):
+        shapes = shapes or [shapes_of(path) for path in labels[:: max(1, len(labels) // LOOKED_AT)][:LOOKED_AT]]
         finest = STEP * min(chosen)
         tried = [round(max(own, finest), 4) for own in chosen]
-        if kept_dice(chosen_labels, tried) < KEPT:
+        if kept_dice(shapes, tried) < KEPT:
             break
         chosen = tried
     return chosen
 
 
-def kept_dice(labels: Sequence[str], pixdim: Sequence[float]) -> float:
-    """The Dice of label maps with themselves, taken linearly to a grid of `pixdim`, in mm, and back; 0 of no label.
+class Shape(NamedTuple):
+    """Of a class in a label map. inside: (*S), bool, the box that holds it with a margin. spacing: in mm, upright."""
 
-    A mean over the classes of each, then over maps. pixdim: along the axes of RAS.
+    inside: np.ndarray
+    spacing: np.ndarray
+
+
+def shapes_of(path: str) -> list[Shape]:
+    """Of each class of a label map, turned to RAS; background is none."""
+    image = label_of(path)
+    axes, spacing = upright_axes(image)
+    ids = whole_numbers(image).transpose(axes)
+    boxes = [box for box in ndimage.find_objects(ids) if box is not None]
+    margins = [[slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box] for box in boxes]
+    values = [int(value) for value in np.unique(ids[ids > 0])]
+    return [Shape(ids[tuple(place)] == value, spacing[axes]) for value, place in zip(values, margins)]
+
+
+def kept_dice(label_maps: Sequence[Sequence[Shape]], pixdim: Sequence[float]) -> float:
+    """The Dice of shapes with themselves, taken linearly to a grid of `pixdim`, in mm, and back; 0 of no shape.
+
+    A mean over the classes of each label map, then over these. pixdim: along the axes of RAS.
     """
-    means = [float(np.mean(dice)) for path in labels if (dice := list(_kept(path, pixdim)))]
+    means = [np.mean([_kept(shape, pixdim) for shape in shapes]) for shapes in label_maps if shapes]
     return float(np.mean(means)) if means else 0.0
 
 
-def _kept(path: str, pixdim: Sequence[float]) -> Iterator[float]:
-    """Of each class of a label map; background is none."""
-    image = label_of(path)
-    axes, spacing = upright_axes(image)
-    factors = np.ones(len(axes))
-    factors[axes] = np.array(pixdim) / spacing[axes]
-    ids = whole_numbers(image)
-    margin = np.ceil(2 * factors).astype(int)
-    for value, box in enumerate(ndimage.find_objects(ids), start=1):
-        if box is None:
-            continue
-        inside = ids[tuple(slice(max(0, side.start - m), side.stop + m) for side, m in zip(box, margin))] == value
-        size = [max(1, round(side / factor)) for side, factor in zip(inside.shape, factors)]
-        whole = torch.as_tensor(inside)[None, None].float()
-        back = interpolate(interpolate(whole, size=size, mode="area"), size=inside.shape, mode="trilinear")[0, 0] > 0.5
-        yield float(2 * (back.numpy() & inside).sum() / (back.sum() + inside.sum()))
+def _kept(shape: Shape, pixdim: Sequence[float]) -> float:
+    sides = shape.inside.shape
+    size = [max(1, round(side * own / mm)) for side, own, mm in zip(sides, shape.spacing, pixdim)]
+    inside = torch.as_tensor(shape.inside)[None, None]
+    small = interpolate(inside.float(), size=size, mode="area")
+    back = interpolate(small, size=sides, mode="trilinear") > 0.5
+    return float(2 * (back & inside).sum() / (back.sum() + inside.sum()))

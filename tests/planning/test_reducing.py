@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from shared.planning.reducing import COVERED, KEPT, coarser, kept_dice
+from shared.planning.reducing import COVERED, KEPT, coarser, kept_dice, shapes_of
 
 SIZE, SPACING = (64, 48, 12), (1.0, 1.0, 5.0)
 
@@ -23,7 +23,7 @@ def label(folder: Path, width: int, *, axes: tuple[int, ...] = (0, 1, 2)) -> str
 
 
 def test_wide_things_survive_a_coarse_grid_and_thin_ones_do_not(tmp_path: Path) -> None:
-    wide, thin = label(tmp_path, 24), label(tmp_path, 2)
+    wide, thin = shapes_of(label(tmp_path, 24)), shapes_of(label(tmp_path, 2))
     assert kept_dice([wide], [1.0, 1.0, 5.0]) == 1
     assert kept_dice([wide], [2.0, 2.0, 5.0]) > 0.98
     assert kept_dice([thin], [6.0, 1.0, 5.0]) == 0
@@ -33,7 +33,7 @@ def test_wide_things_survive_a_coarse_grid_and_thin_ones_do_not(tmp_path: Path) 
 
 @pytest.mark.parametrize("axes", [(2, 0, 1), (1, 0, 2)])
 def test_spacings_are_those_of_upright_axes(tmp_path: Path, axes: tuple[int, int, int]) -> None:
-    given, expected = label(tmp_path, 6, axes=axes), label(tmp_path, 6)
+    given, expected = shapes_of(label(tmp_path, 6, axes=axes)), shapes_of(label(tmp_path, 6))
     for pixdim in ([5.0, 1.0, 5.0], [1.0, 5.0, 5.0], [1.0, 1.0, 15.0]):
         assert kept_dice([given], pixdim) == pytest.approx(kept_dice([expected], pixdim))
 
@@ -53,4 +53,4 @@ def test_the_fine_axes_become_coarser_until_a_patch_shows_enough(tmp_path: Path)
 def test_labels_that_would_be_lost_keep_their_grid(tmp_path: Path) -> None:
     spacing = coarsened(label(tmp_path, 4), 100)
     assert spacing[0] < 4
-    assert kept_dice([label(tmp_path, 4)], spacing) >= KEPT
+    assert kept_dice([shapes_of(label(tmp_path, 4))], spacing) >= KEPT
