@@ -80,7 +80,8 @@ def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "")
     size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
     cases = len(data.parts[TRAINING])
     crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
-    sampling = sampling_seconds(Views(sized.patch, size, pixdim, data.classes.names), data.channels)
+    views = Views(sized.patch, size, pixdim, data.classes.names)
+    sampling = sampling_seconds(views, data.channels) if budget.seconds else 0.0
     timed = schedule(
         budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds + sized.batch * sampling,
         validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),

@@ -116,6 +116,7 @@ def _resized(plan: SegmentationPlan) -> list[Finding]:
 def _findings(plan: SegmentationPlan) -> list[Finding]:
     sized, timed = plan.sized, plan.schedule
     views, step = plan.views(), duration(sized.step_seconds)
+    patches = f" and {duration(sized.batch * plan.sampling)} for its patches" if plan.sampling else ""
     down = listed([math.prod(axis) for axis in zip(*sized.levels.strides)])
     rows = [
         Finding(
@@ -124,7 +125,7 @@ def _findings(plan: SegmentationPlan) -> list[Finding]:
             f"the largest cube in mm with {WANTED_STEPS:,} steps in the budget; an axis is halved while 4 are left",
         ),
         Finding(
-            f"a step is {sized.cost.operations / 1e9:.4g} GFLOP, takes {step}, keeps"
+            f"a step is {sized.cost.operations / 1e9:.4g} GFLOP, takes {step}{patches}, keeps"
             f" {sized.cost.kept_bytes / 2**20:.4g} MiB",
             f"filters {', '.join(map(str, sized.filters))}; batches of {sized.batch}",
             "then the widest network, then the largest batch, of which there are as many steps",

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from shared.samples import Sample
@@ -66,6 +65,8 @@ def best_temperature(logits: Tensor, label: Tensor) -> float:
     All voxels count, or FITTED of them drawn at random.
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2.
     """
+    from scipy.optimize import minimize_scalar  # needed for scores alone
+
     seen, right = logits.flatten(1), label.flatten()[None]
     if label.numel() > FITTED:
         places = torch.randint(label.numel(), (FITTED,), generator=torch.Generator().manual_seed(0)).to(label.device)
