@@ -214,9 +214,9 @@ def write_bad_pictures(folder: Path, good: Path, *, channels: int) -> dict[str, 
     tifffile.imwrite(folder / "nan.tif", with_nan)
     nib.save(nib.Nifti1Image(noise.astype(np.float32), np.eye(4)), folder / "volume.nii.gz")
     return {
-        cut: "expected a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000 that can be read",
-        "empty_file.png": "expected a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000 that can be read",
-        "text.tif": "expected a PNG, JPEG, TIFF, BMP, WebP or JPEG 2000 that can be read",
+        cut: "expected a PNG, JPEG, TIFF, BMP, WebP, JPEG 2000, GIF, PPM or PGM that can be read",
+        "empty_file.png": "expected a PNG, JPEG, TIFF, BMP, WebP, JPEG 2000, GIF, PPM or PGM that can be read",
+        "text.tif": "expected a PNG, JPEG, TIFF, BMP, WebP, JPEG 2000, GIF, PPM or PGM that can be read",
         "constant.png": f"got {', '.join(['7'] * channels)} everywhere",
         "nan.tif": f"got {channels} NaN or Inf",
     }

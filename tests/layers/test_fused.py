@@ -55,6 +55,7 @@ def test_a_norm_that_does_not_learn_is_taken_in_too() -> None:
     assert_close(FusedConvolution(conv, norm=norm)(x), norm.eval()(conv(x)))
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="oneDNN has no bfloat16 on this processor")
 @torch.no_grad()
 def test_under_autocast_it_computes_in_bfloat16() -> None:
     conv = nn.Conv3d(4, 6, 3)

@@ -19,7 +19,14 @@ from shared.images.coco_writing import AnnotatedImage, file_name_of, write_coco
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.tasks.detection.pictures import draw_boxes, draw_detection_scores
-from shared.tasks.detection.thresholds import Threshold, by_class, counting_right, is_counted, operating_points
+from shared.tasks.detection.thresholds import (
+    SCORE_DIGITS,
+    Threshold,
+    by_class,
+    counting_right,
+    is_counted,
+    operating_points,
+)
 
 if TYPE_CHECKING:  # results are written without torch, too
     from torch import Tensor
@@ -46,7 +53,7 @@ class Detected:
 
     @property
     def scores(self) -> list[float]:
-        return [round(s, 4) for s in self.objects[:, 4].tolist()]
+        return [round(s, SCORE_DIGITS) for s in self.objects[:, 4].tolist()]
 
     @property
     def labels(self) -> list[str]:

@@ -9,6 +9,7 @@ from shared.errors import InputError
 
 Threshold = float | Sequence[float] | Mapping[str, float]
 
+SCORE_DIGITS = 4  # of scores in files
 OTHERWISE = 0.4  # of a class that a mapping does not name, as where the classes are the user's own
 
 
@@ -30,8 +31,11 @@ def by_class(threshold: Threshold, class_names: Sequence[str]) -> np.ndarray:
 
 
 def is_counted(objects: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Which of objects (K, 6), as `Detected` has them, have the score of their class's threshold or more: (K)."""
-    return objects[:, 4] >= thresholds[objects[:, 5].astype(int)]
+    """Which of objects (K, 6), as `Detected` has them, have the score of their class's threshold or more: (K).
+
+    Scores count as files hold them, of SCORE_DIGITS.
+    """
+    return objects[:, 4].astype(float).round(SCORE_DIGITS) >= thresholds[objects[:, 5].astype(int)]
 
 
 def counting_right(found: Sequence[np.ndarray], true: Sequence[np.ndarray], classes: int) -> list[float | None]:

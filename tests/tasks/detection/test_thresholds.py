@@ -61,3 +61,9 @@ def test_recall_precision_and_bias_are_shares_of_rows_and_columns_of_the_confusi
     assert (points["all"]["true"], points["all"]["found"]) == (14, 16)
     assert points["all"]["recall"] == pytest.approx(12 / 14, abs=1e-4)
     assert points["all"]["precision"] == 0.75
+
+
+def test_what_counts_is_what_the_scores_in_files_say() -> None:
+    scores = np.array([0.24996, 0.24994, 0.58, 0.57994], dtype=np.float32)
+    objects = np.stack([*[np.zeros(4, dtype=np.float32)] * 4, scores, np.array([0, 0, 1, 1], dtype=np.float32)], axis=1)
+    assert is_counted(objects, np.array([0.25, 0.58])).tolist() == [True, False, True, False]
