@@ -106,7 +106,9 @@ def test_a_head_that_is_turned_and_mirrored_has_the_same_labels_at_the_same_plac
     assert turned.figures() == expected.figures()
 
 
-@pytest.mark.parametrize(("size", "least"), [((180, 180, 135), 0.9), ((120, 40, 90), 0.85)])
+@pytest.mark.parametrize(
+    ("size", "least"), [pytest.param((180, 180, 135), 0.9, marks=pytest.mark.slow), ((120, 40, 90), 0.85)]
+)
 def test_a_head_of_other_voxels_has_nearly_the_same_brain(size: tuple[int, int, int], least: float) -> None:
     """Of 1.3 mm, and of slices 6 mm thick, which blur borders by up to half a slice: brains of some 140 mm."""
     head = read_image(SAMPLES / f"{HEAD}.nii.gz")
@@ -119,7 +121,10 @@ def test_a_head_of_other_voxels_has_nearly_the_same_brain(size: tuple[int, int, 
     assert dice > least
 
 
-@pytest.mark.parametrize("make", NO_HEADS.values(), ids=NO_HEADS)
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(make, id=name, marks=[pytest.mark.slow] * (name != "a knee")) for name, make in NO_HEADS.items()],
+)
 def test_what_is_no_head_has_a_quality_far_below_that_of_a_head(make: Callable[[], ImageFile]) -> None:
     assert predicted(make()).quality < 0.5 * predicted(read_image(SAMPLES / f"{HEAD}.nii.gz")).quality
 
