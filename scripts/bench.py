@@ -110,7 +110,7 @@ def main() -> None:
             done.append(Measured(bundle.name, tables))
             run["minutes"] = f"{(time.monotonic() - begun) / 60:.1f}"
             if arguments.report:  # each time, so that what ends the run takes nothing with it
-                write_report(arguments.report, kind_of(arguments.device), done, run)
+                print(write_report(arguments.report, kind_of(arguments.device), done, run))
     if done:
         print(f"\n{run['minutes']} min on {run['machine']}")
 

@@ -297,7 +297,7 @@ def test_evaluation_on_the_validation_split_gives_the_figures_of_the_card(tmp_pa
     stated = stored(BUNDLE / "configs" / "metadata.json")["eval_metrics"]
     assert measured["cases"] == 87
     assert {"ap", "ap50"} <= stated.keys()
-    # Stated to three digits, in bfloat16; float32 finds a platelet more or less.
-    near = 2e-3 if computes_in_bfloat16(torch.device("cpu")) else 6e-3
+    if not computes_in_bfloat16(torch.device("cpu")):
+        stated["ap50_Platelets"] = 0.899  # as the card says below its table
     for name, value in stated.items():
-        assert measured[name] == pytest.approx(value, abs=near), name
+        assert measured[name] == pytest.approx(value, abs=2e-3), name  # stated to three digits

@@ -70,7 +70,7 @@ def test_its_library_reproduces_the_bundles_output_with_both_weights(name: str, 
     reproduced = [detail.name for detail in summary.details if detail.name.startswith("Reproduce test outputs")]
     assert len(reproduced) == 2  # by ONNX and by the state dict
     _spoil(folder / "rdf.yaml")
-    assert core.test_description(folder / "rdf.yaml").status != "passed"
+    assert core.test_description(folder / "rdf.yaml").status in ("failed", "valid-format")  # by its version
 
 
 @pytest.fixture
