@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from shared.errors import InputError, report_input_errors_in_one_line
+from shared.memory import keep_freed_memory
 from shared.places import checkout
 from shared.planning.after import train_and_report
 from shared.planning.budget import budget_of
@@ -27,6 +28,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--budget", default="", help="30m, 4h, gpu, …; what a training may take; default: gpu, or 4h")
     made.add_argument("--network", default="", metavar="NAME", help="of a segmentation, in place of the planned U-Net")
     made.add_argument(
+        "--label_suffix", default="", metavar="TEXT",
+        help="of a registration: the ending, such as _seg24, of which of several label maps beside an image is meant",
+    )  # fmt: skip
+    made.add_argument(
         "--start", default=NEAREST, metavar="auto|none|BUNDLE",
         help="the bundle whose weights training begins from; %(default)s: the nearest of ours, where there is one",
     )  # fmt: skip
@@ -44,6 +49,7 @@ def main() -> None:
     folder, root = (arguments.bundles_dir / arguments.name).absolute(), arguments.dataset_dir.absolute()
     check_name(folder)
     budget = budget_of(arguments.budget)
+    keep_freed_memory()  # as trainings do, whose steps are measured
     if arguments.copy_samples and not arguments.licence:
         raise InputError(
             "--licence", expected="the licence of data that are copied", got="nothing", fix="add --licence TEXT"
@@ -53,7 +59,8 @@ def main() -> None:
     if line := busy():
         print(f"warning: {line}")
     start, shared = start_of(arguments.start, task), budget.shared_by(trainings.number)
-    plan = planned(task, root, shared, title_of(folder), start, arguments.network)
+    chosen = {"network": arguments.network, "label_suffix": arguments.label_suffix}
+    plan = planned(task, root, shared, title_of(folder), start, **chosen)
     print(as_text(plan.findings))
     samples = plan.samples if arguments.copy_samples else []
     write_bundle(folder, plan, source=root.name, licence=arguments.licence, samples=samples, root=root)

@@ -4,7 +4,7 @@ Source: Isensee et al., nnU-Net, Nature Methods 18 (2021), methods and supplemen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,11 +16,12 @@ FEWEST = 3  # levels
 
 @dataclass(frozen=True)
 class Levels:
-    """patch: voxels along each axis, which the strides divide. strides, kernels: see `AxisUNet`."""
+    """patch: voxels along each axis, which the strides divide. strides, kernels, cell: see `AxisUNet`."""
 
     patch: list[int]
     strides: list[list[int]]
     kernels: list[list[int]]
+    cell: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -63,6 +64,22 @@ def patches(size: Sequence[int], spacing: Sequence[float], *, smallest: int) -> 
             found.append(patch)
         side *= 0.75 ** (1 / len(size))
     return found
+
+
+def candidates(
+    size: Sequence[int], spacing: Sequence[float], *, smallest: int, most: int, cell: Sequence[int] = ()
+) -> list[Levels]:
+    """The `levels` of each of the `patches` for images of `size`; of `cell` voxels, where that is given, a cell."""
+    if not cell:
+        return [levels(patch, spacing, most=most) for patch in patches(size, spacing, smallest=smallest)]
+    cells, mm = [-(-s // c) for s, c in zip(size, cell)], [own * c for own, c in zip(spacing, cell)]
+    found = candidates(cells, mm, smallest=smallest // max(cell), most=most)
+    return [replace(one, patch=[p * c for p, c in zip(one.patch, cell)], cell=tuple(cell)) for one in found]
+
+
+def cell_of(spacing: Sequence[float]) -> list[int]:
+    """Cells of two voxels along each axis that is less than twice as coarse as the finest."""
+    return [2 if mm < 2 * min(spacing) else 1 for mm in spacing]
 
 
 def levels(patch: Sequence[int], spacing: Sequence[float], *, most: int) -> Levels:

@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch.nn.functional import interpolate
 
 from shared.planning.grid import median_size
-from shared.planning.seen import label_of, upright_axes, whole_numbers
+from shared.planning.seen import label_of, upright, upright_axes, whole_numbers
 
 COVERED = 0.25  # of the voxels of the median volume, which a patch has where the grid may be as coarse: nnU-Net's
 KEPT = 0.95  # mean Dice of labels with themselves, taken to the grid and back
@@ -50,7 +50,7 @@ def shapes_of(path: str) -> list[Shape]:
     """Of each class of a label map, turned to RAS; background is none."""
     image = label_of(path)
     axes, spacing = upright_axes(image)
-    ids = whole_numbers(image).transpose(axes)
+    ids = upright(whole_numbers(image), image)
     boxes = [box for box in ndimage.find_objects(ids) if box is not None]
     margins = [[slice(max(0, side.start - MARGIN), side.stop + MARGIN) for side in box] for box in boxes]
     values = [int(value) for value in np.unique(ids[ids > 0])]

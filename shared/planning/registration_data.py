@@ -31,12 +31,16 @@ class SeenSubject:
 
 @dataclass(frozen=True)
 class RegistrationData:
-    """class_names: by id, up to the largest that a label map holds. parts: the subjects by part."""
+    """class_names: by id, up to the largest that a label map holds. parts: the subjects by part.
+
+    label_suffix: by which their label maps were chosen.
+    """
 
     root: Path
     seen: Sequence[SeenSubject]
     class_names: list[str]
     parts: dict[str, list[Case]]
+    label_suffix: str = ""
 
     @property
     def dims(self) -> int:
@@ -57,10 +61,13 @@ class RegistrationData:
         return np.array([one.size for one in self.seen]) * np.array([one.spacing for one in self.seen])
 
 
-def look_at_registration(root: Path, faults: Faults) -> RegistrationData | None:
-    """Look at every image and label. Adds what is wrong to `faults`; None where a plan cannot be made."""
+def look_at_registration(root: Path, faults: Faults, label_suffix: str = "") -> RegistrationData | None:
+    """Look at every image and label. Adds what is wrong to `faults`; None where a plan cannot be made.
+
+    label_suffix: see `find_subjects`.
+    """
     try:
-        subjects, parts = find_subjects(root), split_subjects(root)
+        subjects, parts = find_subjects(root, label_suffix), split_subjects(root, label_suffix=label_suffix)
     except InputError as error:
         faults.add(error)
         return None
@@ -73,7 +80,9 @@ def look_at_registration(root: Path, faults: Faults) -> RegistrationData | None:
     if faults.errors:
         return None
     faults.warnings += repeated((one.case["image"], one.looks.digest) for one in seen)
-    return RegistrationData(root, seen, ["background", *(f"class_{n}" for n in range(1, largest + 1))], parts)
+    return RegistrationData(
+        root, seen, ["background", *(f"class_{n}" for n in range(1, largest + 1))], parts, label_suffix
+    )
 
 
 def see_subject(case: Case) -> SeenSubject:

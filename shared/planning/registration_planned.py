@@ -68,6 +68,7 @@ def _arguments(plan: RegistrationPlan, title: str) -> Part:
             "loss_stride": 1,
             "overlap": 1.0 if data.is_labelled else 0.0,
         },
+        **({"label_suffix": data.label_suffix} if data.label_suffix else {}),
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from shared.images.channels import ALPHA
 from shared.images.file import ImageFile
 from shared.images.reading import read_image
 from shared.images.snapping import is_lossy, snapped
+from shared.planning.counterparts import Counterparts, counterparts
 
 MOST_VALUES = 10_000  # intensities that are kept of an image, each n-th of its labelled voxels
 BLACK_AND_WHITE = (0, 255)  # what a label map that was saved as a JPEG can be taken for
@@ -62,7 +63,8 @@ class Seen(Looks):
     """size: voxels along each axis: x, y, z of a volume turned to RAS, rows and columns of a picture.
 
     spacing: in mm along the same axes; 1 of a picture. channels: without alpha; `gray`: whether they are all equal.
-    voxels: how many each value of the label has. thin: see `thinnest`; nan of a volume.
+    voxels: how many each value of the label has. thin: see `thinnest`; nan of a volume. counterparts: of classes, along
+    the axes of `size`.
     inside: intensities where the label is not 0, over all channels.
     extremes: the least and the greatest intensity. digest: of the image's values.
     """
@@ -70,6 +72,7 @@ class Seen(Looks):
     case: Case
     voxels: dict[int, int]
     thin: float
+    counterparts: frozenset[Counterparts]
     inside: np.ndarray
 
     @cached_property
@@ -90,6 +93,7 @@ def see(case: Case) -> Seen:
         case=case,
         voxels=dict(zip(counted.tolist(), counts.tolist())),
         thin=thinnest(ids) if ids.ndim == 2 else math.nan,
+        counterparts=counterparts(upright(ids, label), looks.spacing),
         inside=inside[:: max(1, len(inside) // MOST_VALUES)],
     )
 
@@ -155,6 +159,16 @@ def upright_axes(image: ImageFile) -> tuple[np.ndarray, np.ndarray]:
 
     axes = nib.io_orientation(image.affine)[: len(image.shape), 0].argsort()
     return axes, nib.affines.voxel_sizes(image.affine)
+
+
+def upright(ids: np.ndarray, label: ImageFile) -> np.ndarray:
+    """The ids (*S) of a volume turned to RAS; those of a picture as they are."""
+    if label.is_raster:
+        return ids
+    import nibabel as nib
+
+    turned: np.ndarray = nib.apply_orientation(ids, nib.io_orientation(label.affine))
+    return turned
 
 
 def _without_alpha(image: ImageFile) -> np.ndarray:

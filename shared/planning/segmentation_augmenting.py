@@ -31,12 +31,17 @@ INDICES = "label_cls_indices"  # what ClassesToIndicesd adds of the key "label"
 
 @dataclass(frozen=True)
 class Views:
-    """Of training images. size: the median one, in voxels. spacing: in mm. classes: their names."""
+    """Of training images.
+
+    size: the median one, in voxels. spacing: in mm. classes: their names. sided: axes along which classes have
+    counterparts.
+    """
 
     patch: Sequence[int]
     size: Sequence[int]
     spacing: Sequence[float]
     classes: Sequence[str]
+    sided: Sequence[int] = ()
 
     @property
     def dims(self) -> int:
@@ -50,7 +55,8 @@ class Views:
     def flipped_axes(self) -> list[int]:
         """Axes along which an image may be mirrored: those that tell no classes apart."""
         words = {word for name in self.classes for word in name.lower().replace("-", "_").replace(" ", "_").split("_")}
-        return [axis for axis, sides in enumerate(SIDES[self.dims]) if not words & set(sides)]
+        named = [axis for axis, sides in enumerate(SIDES[self.dims]) if words & set(sides)]
+        return [axis for axis in range(self.dims) if axis not in named and axis not in self.sided]
 
     def thick_axis(self) -> int | None:
         """The axis that is THICK times as coarse as the others, if one is."""

@@ -17,6 +17,7 @@ from shared.planning.classes import (
     faults_of_classes,
     found_classes,
 )  # fmt: skip
+from shared.planning.counterparts import axes_of_sides
 from shared.planning.faults import Faults, across_parts, looked_at, outvoted, outvoted_channels, repeated, unlabelled
 from shared.planning.patients import patient_pattern, shared_patients
 from shared.planning.seen import Seen, see
@@ -51,6 +52,11 @@ class SegmentationData:
         """The width of the thinnest class of all pictures but a tenth, by a picture's longer side; inf if unknown."""
         widths = [one.thin for one in self.seen if math.isfinite(one.thin)]
         return float(np.percentile(widths, 10)) if widths else math.inf
+
+    @property
+    def sided(self) -> list[int]:
+        """Axes along which classes have counterparts, as left and right ones do."""
+        return axes_of_sides((one.voxels, one.counterparts) for one in self.seen)
 
     @property
     def spacings(self) -> np.ndarray:

@@ -5,17 +5,22 @@ Source: Isensee et al., nnU-Net, Nature Methods 18 (2021) 203-211, methods and s
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from monai.bundle import ConfigParser
 
 from shared.engine.recipe import Part, component
 from shared.family import network_called
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import Budget, Schedule, schedule
-from shared.planning.grid import Levels, levels, median_size, patches, target_spacing
-from shared.planning.reducing import coarser
+from shared.planning.grid import Levels, candidates, cell_of, median_size, target_spacing
+from shared.planning.measuring import least_seconds
+from shared.planning.reducing import COVERED, coarser
 from shared.planning.segmentation_augmenting import Views, sampling_seconds
 from shared.planning.segmentation_data import SegmentationData
-from shared.planning.sizing import Bounds, Sized, Sizing, bounds_of
+from shared.planning.sizing import FEWEST, Bounds, Sized, Sizing, bounds_of
 
 SMALLEST = {2: 64, 3: 32}  # voxels along a patch's longest axis, by dimensions
 LARGEST = {2: 512, 3: 192}  # of the same
@@ -24,6 +29,7 @@ SHORTEST_EPOCH = 50  # steps
 BYTES_CACHED = 8  # of a voxel of a training case: image and label in float32
 FINE = 20  # pixels that the thinnest class keeps where pictures are reduced, so that half a pixel matters little
 REDUCED = 0.8  # of a picture's longer side, from which on it stays as it is
+LOSS = component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True)
 INFERENCE_SHARE = 1 / 3  # of a training step that the network alone takes
 
 
@@ -32,7 +38,7 @@ class SegmentationPlan:
     """What is concluded from `data` for a training within `budget`.
 
     pixdim: in mm; 1 of pictures. longest_side: that pictures are resized to; 0 where they stay as they are, as volumes
-    do. size: of the median image as the network sees it. sampling: seconds that a patch takes to be cut and changed.
+    do. size: of the median image as the network sees it. besides: seconds of a step for its patches and its loss.
     network: see `plan_segmentation`.
     """
 
@@ -42,14 +48,14 @@ class SegmentationPlan:
     longest_side: int
     size: list[int]
     sized: Sized
-    sampling: float
+    besides: float
     crops: int
     schedule: Schedule
     bounds: Bounds
     network: str = ""
 
     def views(self) -> Views:
-        return Views(self.sized.patch, self.size, self.pixdim, self.data.classes.names)
+        return Views(self.sized.patch, self.size, self.pixdim, self.data.classes.names, self.data.sided)
 
     @property
     def tile(self) -> list[int]:
@@ -75,31 +81,45 @@ def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "")
         if coarse != pixdim:
             pixdim = coarse
             bounds, sized = _sized(data, budget, pixdim, network)
+        covered = math.prod(sized.patch) / math.prod(median_size(data.spacings, data.sizes, pixdim))
+        if covered < COVERED and not network:
+            bounds, sized = _sized(data, budget, pixdim, cell=cell_of(pixdim))
     size = median_size(data.spacings, data.sizes, pixdim)
     side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0
     size = [max(1, round(axis * side / max(size))) for axis in size] if side else size
     cases = len(data.parts[TRAINING])
     crops = max(1, math.ceil(SHORTEST_EPOCH * sized.batch / cases))
-    views = Views(sized.patch, size, pixdim, data.classes.names)
+    views = Views(sized.patch, size, pixdim, data.classes.names, data.sided)
     sampling = sampling_seconds(views, data.channels) if budget.seconds else 0.0
+    besides = sized.batch * sampling + sized.voxels * bounds.loss_seconds
     timed = schedule(
-        budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds + sized.batch * sampling,
+        budget, steps=math.ceil(cases * crops / sized.batch), step_seconds=sized.step_seconds + besides,
         validation_seconds=len(data.parts[VALIDATION]) * _case_seconds(sized, size),
     )  # fmt: skip
-    return SegmentationPlan(data, budget, pixdim, side, size, sized, sampling, crops, timed, bounds, network)
+    return SegmentationPlan(data, budget, pixdim, side, size, sized, besides, crops, timed, bounds, network)
 
 
-def _sized(data: SegmentationData, budget: Budget, pixdim: Sequence[float], network: str) -> tuple[Bounds, Sized]:
+def _sized(
+    data: SegmentationData, budget: Budget, pixdim: Sequence[float], network: str = "", cell: Sequence[int] = ()
+) -> tuple[Bounds, Sized]:
     """What is affordable of images with that spacing, and the patch and network within it."""
     size = median_size(data.spacings, data.sizes, pixdim)
     cached = BYTES_CACHED * math.prod(size) * len(data.parts[TRAINING])
     bounds = bounds_of(budget, voxels=math.prod(size) * len(data.seen), channels=data.channels, cached=cached)
+    if budget.seconds:
+        bounds = replace(bounds, loss_seconds=loss_seconds(len(data.classes.names), data.dims))
     largest = [min(side, LARGEST[data.dims]) for side in size]
-    candidates = [
-        levels(patch, pixdim, most=MOST_LEVELS[data.dims])
-        for patch in patches(largest, pixdim, smallest=SMALLEST[data.dims])
-    ]
-    return bounds, Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(candidates)
+    tried = candidates(largest, pixdim, smallest=SMALLEST[data.dims], most=MOST_LEVELS[data.dims], cell=cell)
+    return bounds, Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(tried)
+
+
+@lru_cache
+def loss_seconds(classes: int, dims: int) -> float:
+    """What LOSS takes there and back, for each voxel of a batch."""
+    logits = torch.rand(FEWEST[dims], classes, *[2 * SMALLEST[dims]] * dims, requires_grad=True)
+    label = torch.randint(classes, (len(logits), 1, *logits.shape[2:]))
+    loss = ConfigParser({"loss": LOSS}).get_parsed_content("loss")
+    return least_seconds(lambda: loss(logits, label), torch.optim.SGD([logits]), logits.device) / label.numel()
 
 
 def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:
@@ -116,7 +136,7 @@ def network_of(dims: int, down: Levels, filters: Sequence[int], network: str = "
     """The network_def but for its channels; network: see `plan_segmentation`."""
     planned = component(
         "shared.nets.axis_unet.AxisUNet", spatial_dims=dims, filters=list(filters), strides=down.strides,
-        kernels=down.kernels,
+        kernels=down.kernels, **({"cell": list(down.cell)} if down.cell else {}),
     )  # fmt: skip
     return network_called(network, planned) if network else planned
 

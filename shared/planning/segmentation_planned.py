@@ -2,14 +2,14 @@
 
 import math
 
-from shared.engine.recipe import Part, component
+from shared.engine.recipe import Part
 from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import IN_VALIDATION, WANTED_STEPS, duration
 from shared.planning.intensities import scaling
 from shared.planning.planned import Planned, image_format
 from shared.planning.segmentation_augmenting import MARGIN, augmentation
 from shared.planning.segmentation_found import findings_of_data
-from shared.planning.segmentation_plan import FINE, SegmentationPlan, network_of
+from shared.planning.segmentation_plan import FINE, LOSS, SegmentationPlan, network_of
 from shared.planning.table import Finding, listed
 from shared.tasks.segmentation.synthetic_recipe import MEAN_DICE
 
@@ -70,7 +70,7 @@ def _arguments(plan: SegmentationPlan, title: str, structures: str) -> Part:
         },
         "several_crops": True,
         "folds": True,
-        "loss": component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True),
+        "loss": LOSS,
         "key_metric": {"mean_dice": MEAN_DICE},
         "augmentation": margin,
     } | split
@@ -116,16 +116,18 @@ def _resized(plan: SegmentationPlan) -> list[Finding]:
 def _findings(plan: SegmentationPlan) -> list[Finding]:
     sized, timed = plan.sized, plan.schedule
     views, step = plan.views(), duration(sized.step_seconds)
-    patches = f" and {duration(sized.batch * plan.sampling)} for its patches" if plan.sampling else ""
+    besides = f" and {duration(plan.besides)} for its patches and loss" if plan.besides else ""
     down = listed([math.prod(axis) for axis in zip(*sized.levels.strides)])
+    cells = f", over cells of {listed(sized.levels.cell)} voxels" if sized.levels.cell else ""
     rows = [
         Finding(
             f"{plan.bounds.device.type}, {plan.bounds.memory / 2**30:.1f} GiB of memory; budget {plan.budget.text}",
-            f"patches of {listed(sized.patch)}, {sized.levels.count} levels, down to 1/{down}",
-            f"the largest cube in mm with {WANTED_STEPS:,} steps in the budget; an axis is halved while 4 are left",
+            f"patches of {listed(sized.patch)}, {sized.levels.count} levels, down to 1/{down}{cells}",
+            f"the largest cube in mm with {WANTED_STEPS:,} steps in the budget; an axis is halved while 4 are left;"
+            " cells where a patch would show little of a volume",
         ),
         Finding(
-            f"a step is {sized.cost.operations / 1e9:.4g} GFLOP, takes {step}{patches}, keeps"
+            f"a step is {sized.cost.operations / 1e9:.4g} GFLOP, takes {step}{besides}, keeps"
             f" {sized.cost.kept_bytes / 2**20:.4g} MiB",
             f"filters {', '.join(map(str, sized.filters))}; batches of {sized.batch}",
             "then the widest network, then the largest batch, of which there are as many steps",
@@ -141,9 +143,10 @@ def _findings(plan: SegmentationPlan) -> list[Finding]:
             "so that rare classes are seen (nnU-Net); Dice by class and cross-entropy together are the loss",
         ),
         Finding(
-            f"names of classes: {', '.join(views.classes[1:5])}{' …' if len(views.classes) > 5 else ''}",
+            f"classes {', '.join(views.classes[1:5])}{' …' if len(views.classes) > 5 else ''}; counterparts along axes"
+            f" {views.sided or 'none'}",
             f"images are mirrored along axes {views.flipped_axes() or 'none'}",
-            "an axis that tells classes apart by their names is not mirrored",
+            "not along an axis that tells classes apart, by their names or since mirrored ones lie where others do",
         ),
     ]
     return rows

@@ -38,10 +38,18 @@ class Sized:
     def patch(self) -> list[int]:
         return self.levels.patch
 
+    @property
+    def voxels(self) -> int:
+        """In a batch."""
+        return self.batch * math.prod(self.patch)
+
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a network is sized by. memory: bytes. voxels: of all images together. channels: of an image."""
+    """What a network is sized by. memory: bytes. voxels: of all images together. channels: of an image.
+
+    loss_seconds: of a step, for each voxel in its batch.
+    """
 
     budget: Budget
     device: torch.device
@@ -49,6 +57,7 @@ class Bounds:
     voxels: float
     channels: int
     measured: bool = True
+    loss_seconds: float = 0.0
 
 
 def bounds_of(budget: Budget, *, voxels: float, channels: int, cached: float = 0.0) -> Bounds:
@@ -149,7 +158,10 @@ class Sizing:
         return Sized(levels, filters, batch, needed, needed.operations / self.rate if self.rate else math.inf)
 
     def _is_quick(self, one: Sized) -> bool:
-        return self.bounds.budget.seconds is None or one.step_seconds * WANTED_STEPS <= self.bounds.budget.for_steps
+        if self.bounds.budget.seconds is None:
+            return True
+        seconds = one.step_seconds + one.voxels * self.bounds.loss_seconds
+        return seconds * WANTED_STEPS <= self.bounds.budget.for_steps
 
     def _measure_rate(self, levels: Levels) -> None:
         small = self._sized(levels, self.usual)

@@ -44,16 +44,26 @@ WAYS = {
 
 
 def planned(
-    task: str, root: Path, budget: Budget, title: str, start: Start | None = None, network: str = ""
+    task: str,
+    root: Path,
+    budget: Budget,
+    title: str,
+    start: Start | None = None,
+    *,
+    network: str = "",
+    label_suffix: str = "",
 ) -> Planned:
     """The plan of a bundle called `title` for the data set `root`; what is wrong with that is printed before.
 
-    network: a name of `shared.family`, for a segmentation.
+    network: a name of `shared.family`, for a segmentation. label_suffix: see `find_subjects`; for a registration.
     Raises InputError where the data cannot be used, no network fits into memory, or the task has no such network.
     """
     way, faults = WAYS[task], Faults()
     if network:
         way = way._replace(conclude=_with_network(task, network))
+    if label_suffix:
+        _only_of("registration", task, "--label_suffix")
+        way = way._replace(look=partial(look_at_registration, label_suffix=label_suffix))
     data = way.look(root, faults)
     faults.refuse(root)
     return way.describe(way.conclude(data, budget, *([start] if start else [])), title)
@@ -61,7 +71,11 @@ def planned(
 
 def _with_network(task: str, network: str) -> Callable[[Any, Budget], Any]:
     """What concludes a plan with the network called so."""
-    if task != "segmentation":
-        raise InputError("--network", expected="a segmentation", got=task, fix="leave the option out")
+    _only_of("segmentation", task, "--network")
     network_called(network, {})  # which refuses an unknown one, before any image is looked at
     return partial(plan_segmentation, network=network)
+
+
+def _only_of(expected: str, task: str, option: str) -> None:
+    if task != expected:
+        raise InputError(option, expected=f"a {expected}", got=task, fix="leave the option out")

@@ -16,6 +16,7 @@ from shared.nets.template import TemplateMorph
 from shared.spatial.warping import warp
 from shared.tasks.registration.ncc import ncc_loss
 from shared.tasks.registration.templates.attributes import AttributeTable
+from shared.tasks.registration.templates.centring import length, mean_displacement
 
 WHICH = ("own", "all")  # templates: of the image's attributes, and of their means
 
@@ -49,11 +50,7 @@ class Nearness:
         That is the mean length over voxels of their mean displacement.
         """
         network, read = self._read(subjects)
-        total = torch.zeros(())
-        for _, image in read:
-            with torch.no_grad():
-                total = total + network(torch.cat([image, network.moved_template(None, 1)], dim=1))
-        return float((total / len(subjects)).norm(dim=1).mean())
+        return length(mean_displacement(network, (image for _, image in read)))
 
     def _read(self, subjects: Sequence[Case]) -> tuple[TemplateMorph, Iterator[tuple[str, Tensor]]]:
         """The network, whose weights are loaded where the first image is read, and each case with its image."""

@@ -45,3 +45,16 @@ def test_onnxruntime_gives_what_torch_gives(tmp_path: Path) -> None:
     with torch.no_grad():  # else all is near 0
         network.output_block.conv.conv.bias.fill_(2.0)
     assert_onnxruntime_agrees(network, (1, 21, 18), tmp_path, within=1e-4)
+
+
+def test_cells_are_seen_by_their_channels_and_answered_voxel_by_voxel(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = AxisUNet(3, 1, 3, **THICK, cell=[2, 2, 1]).eval()
+    assert network(torch.rand(1, 1, 17, 16, 5)).shape == (1, 3, 17, 16, 5)
+    assert network.input_block.conv1.conv.in_channels == 4
+    with torch.no_grad():
+        network.output_block.conv.conv.bias.copy_(torch.arange(12.0))  # of class by class the voxels of a cell
+        network.output_block.conv.conv.weight.zero_()
+        logits = network(torch.rand(1, 1, 16, 16, 4))
+    assert logits[0, 1, :2, :2, 0].tolist() == [[4, 5], [6, 7]]
+    assert_onnxruntime_agrees(network, (1, 18, 16, 8), tmp_path, within=1e-4)

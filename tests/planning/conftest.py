@@ -23,6 +23,7 @@ def new_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCommand:
     """Run the command as `new_bundle NAME --dataset_dir DIR …`; gives the bundle's folder."""
     monkeypatch.setattr(sizing, "seconds", lambda net, shape, _: SECONDS * math.prod(shape) * net["filters"][0])
     monkeypatch.setattr(segmentation_plan, "sampling_seconds", lambda *_: 0.0)
+    monkeypatch.setattr(segmentation_plan, "loss_seconds", lambda *_: 0.0)
 
     def run(name: str, dataset_dir: Path, *options: str) -> Path:
         bundles = tmp_path / "bundles"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.planning.grid import levels, median_size, patches, target_spacing
+from shared.planning.grid import candidates, cell_of, levels, median_size, patches, target_spacing
 
 
 def test_the_target_spacing_is_the_median_along_each_axis() -> None:
@@ -52,3 +52,13 @@ def test_a_patch_is_rounded_up_to_what_the_strides_divide() -> None:
 
 def test_even_the_smallest_patch_has_three_levels() -> None:
     assert levels([6, 6], [1.0, 1.0], most=6).count == 3
+
+
+def test_cells_halve_the_fine_axes_before_all_levels() -> None:
+    assert cell_of([1.0, 1.0, 4.0]) == [2, 2, 1]
+    assert cell_of([2.0, 2.0, 2.5]) == [2, 2, 2]
+    whole, *_, last = candidates([96, 96, 20], [1.0, 1.0, 4.0], smallest=32, most=6, cell=[2, 2, 1])
+    assert whole.patch == [96, 96, 20]
+    assert whole.strides[0] == [2, 2, 1]  # of cells of 2 × 2 × 4 mm
+    assert len(last.strides) < len(whole.strides)
+    assert all(size % step == 0 for size, step in zip(last.patch, (2, 2, 1)))

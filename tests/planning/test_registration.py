@@ -1,6 +1,7 @@
 """A folder of images becomes a bundle that trains and registers."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.errors import InputError
 from shared.files import read_table
 from shared.planning.registration_plan import patch_size
 from shared.zoo import probe
@@ -42,3 +44,24 @@ def test_a_patch_holds_nearly_all_images_and_divides_by_the_levels() -> None:
     extents = np.array([[40.0, 56, 33]] * 99 + [[300.0, 300, 300]])
     assert patch_size(extents, 1.0) == [48, 64, 48]
     assert patch_size(extents, 2.0) == [32, 32, 32]
+
+
+def test_of_several_label_maps_one_is_chosen_by_its_ending(
+    phantom_dataset: Callable[..., Path], new_bundle: RunCommand, tmp_path: Path
+) -> None:
+    """As OASIS lies: a folder a subject, with an image and its labels by two protocols."""
+    data = phantom_dataset(tmp_path / "data", shape=(20, 24, 18))
+    for image in sorted((data / "imagesTr").iterdir()):
+        subject = tmp_path / "subjects" / image.name.split(".")[0]
+        subject.mkdir(parents=True)
+        image.rename(subject / "scan.nii.gz")
+        for ending in ("seg2", "seg4"):
+            shutil.copy(data / "labelsTr" / image.name, subject / f"scan_{ending}.nii.gz")
+    with pytest.raises(InputError, match="got 1 faults"):
+        new_bundle("onto", tmp_path / "subjects", "--task", "registration")
+    bundle = new_bundle("onto", tmp_path / "subjects", "--task", "registration", "--label_suffix", "_seg4")
+    for config in ("train", "evaluate"):
+        content = json.loads((bundle / "configs" / f"{config}.json").read_text(encoding="utf-8"))
+        assert content["label_suffix"] == "_seg4"
+    with pytest.raises(InputError, match="--label_suffix: expected a registration, got segmentation"):
+        new_bundle("parts", data, "--task", "segmentation", "--label_suffix", "_seg4")

@@ -122,7 +122,7 @@ def test_names_modality_and_values_are_those_of_dataset_json(
     assert train["class_names"] == ["background", "left_lobe", "tumour"]
     assert "ScaleIntensityRanged" in str(train["preprocessing_transforms"])  # CT has one scale for all images
     flips = [part["spatial_axis"] for part in train["train"]["augmentation"] if part["_target_"] == "RandFlipd"]
-    assert flips == [1, 2]  # left and right stay what they are
+    assert flips == [2]  # left and right by name, and the two halves by place, stay what they are
 
 
 def test_black_and_white_labels_of_gray_pictures_in_colour_files(new_bundle: RunCommand, tmp_path: Path) -> None:

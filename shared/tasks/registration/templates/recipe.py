@@ -164,9 +164,15 @@ class Templates:
                 model="$@average.module.network",
                 prepare_batch=function(f"{ROOM}.learner.prepare_image"),
                 parts={"loss": "@loss"},
-                first=[component(f"{ROOM}.learner.TemplateStart", network="@initial_network", images="@train#images")],
+                first=[
+                    component(f"{ROOM}.learner.TemplateStart", network="@initial_network", images="@train#images"),
+                    component(
+                        f"{ROOM}.centring.TemplateCentring", network="$@average.module.network", images="@train#images",
+                        output_dir="@output_dir",
+                    ),
+                ],
             ),
-        )
+        )  # fmt: skip
 
     def _training_data(self) -> Part:
         """Every image once an epoch, on the grid of the first."""

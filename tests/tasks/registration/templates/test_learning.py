@@ -11,6 +11,7 @@ from shared.spatial.itk import matrix_of_grid, to_itk
 from shared.spatial.warping import warp
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.similarity import similarity_named
+from shared.tasks.registration.templates.centring import TemplateCentring, centre, mean_displacement
 from shared.tasks.registration.templates.file import image_file
 from shared.tasks.registration.templates.inferer import ThroughTemplate
 from shared.tasks.registration.templates.learner import TemplateStart, ToTemplate
@@ -56,6 +57,31 @@ def test_the_running_mean_leads_displacements_back_also_by_attribute() -> None:
     assert float(loss.running[0].abs().max()) == 0
     assert float(loss.running[1].mean()) > 0
     assert torch.equal(there.grad.sign(), codes[..., None, None].expand_as(there))  # type: ignore[union-attr]
+
+
+class ByCentre(TemplateMorph):
+    """Registers by moving centre of mass upon centre of mass."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        axes = torch.meshgrid(*(torch.arange(float(s)) for s in SIZE), indexing="ij")
+        centres = torch.stack([(x * axis).sum((2, 3)) / x.sum((2, 3)) for axis in axes], dim=2)
+        return (centres[:, 0] - centres[:, 1])[..., None, None].expand(-1, -1, *SIZE)
+
+
+def test_a_template_is_moved_to_the_middle_of_what_is_registered_to_it(tmp_path: Path) -> None:
+    network = ByCentre(2, SIZE, filters=[4, 8])
+    network.template.data = ellipse(8)
+    images = [
+        warp(ellipse(8), torch.tensor([-1.0, shift])[None, :, None, None].expand(1, 2, *SIZE)) for shift in (1, 4)
+    ]
+    assert torch.allclose(mean_displacement(network, images).mean((0, 2, 3)), torch.tensor([1.0, -2.5]), atol=0.02)
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    data = [{"image": image[0]} for image in images]
+    TemplateCentring(network, data, tmp_path).end()  # type: ignore[arg-type]
+    again = ByCentre(2, SIZE, filters=[4, 8])
+    again.load_state_dict(torch.load(tmp_path / "model.pt"))
+    before, after = centre(again, images, rounds=0)
+    assert before == after < 0.01
 
 
 def test_template_and_registration_are_learned_together_and_the_template_follows_the_attribute() -> None:
