@@ -1,5 +1,6 @@
 """How training images of a planned segmentation are changed, and what of it would make labels wrong."""
 
+import math
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -11,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import Randomizable
 
 from shared.engine.recipe import Part, component
+from shared.planning.reducing import COVERED as LITTLE
 from shared.tasks.segmentation.recipe import NUM_CLASSES
 
 BOTH = ["image", "label"]
@@ -25,6 +27,7 @@ THICK = 3.0  # times as coarse as the others is an axis across which nothing is 
 COVERED = 0.8  # of the median image that a patch covers, from which it may lie anywhere
 MARGIN = "$[size * 5 // 4 for size in @patch_size]"  # of what is cut out, which is moved before a patch is cut of it
 FOREGROUND = 1 / 3  # of patches that are centred on a class: nnU-Net's
+MORE_FOREGROUND = 2 / 3  # of the same, where a patch shows less than LITTLE of the median image
 CENTRES = 10_000  # places of a class in an image, at most, that a patch may be centred on
 INDICES = "label_cls_indices"  # what ClassesToIndicesd adds of the key "label"
 
@@ -51,6 +54,11 @@ class Views:
     def is_whole(self) -> bool:
         """Whether a patch shows most of an image."""
         return all(side >= COVERED * whole for side, whole in zip(self.patch, self.size))
+
+    @property
+    def foreground(self) -> float:
+        """The share of patches that are centred on a class."""
+        return MORE_FOREGROUND if math.prod(self.patch) < LITTLE * math.prod(self.size) else FOREGROUND
 
     def flipped_axes(self) -> list[int]:
         """Axes along which an image may be mirrored: those that tell no classes apart."""
@@ -104,7 +112,8 @@ def _cut_and_moved(views: Views) -> list[Part]:
     found = component("ClassesToIndicesd", keys="label", num_classes=NUM_CLASSES, max_samples_per_class=CENTRES)
     crop = component(
         "RandCropByLabelClassesd", keys=BOTH, label_key="label", spatial_size=size, num_classes=NUM_CLASSES,
-        indices_key=INDICES, ratios=[round(others * (1 / FOREGROUND - 1), 3), *[1] * others], num_samples=1, warn=False,
+        indices_key=INDICES, ratios=[round(others * (1 / views.foreground - 1), 3), *[1] * others], num_samples=1,
+        warn=False,
     )  # fmt: skip
     return [padded, found, crop, component("DeleteItemsd", keys=INDICES), _moved(views, spatial_size="@patch_size")]
 

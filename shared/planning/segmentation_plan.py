@@ -17,7 +17,7 @@ from shared.images.layouts import TRAINING, VALIDATION
 from shared.planning.budget import Budget, Schedule, schedule
 from shared.planning.grid import Levels, candidates, cell_of, median_size, target_spacing
 from shared.planning.measuring import least_seconds
-from shared.planning.reducing import COVERED, coarser
+from shared.planning.reducing import coarser
 from shared.planning.segmentation_augmenting import Views, sampling_seconds
 from shared.planning.segmentation_data import SegmentationData
 from shared.planning.sizing import FEWEST, Bounds, Sized, Sizing, bounds_of
@@ -28,6 +28,7 @@ MOST_LEVELS = {2: 7, 3: 6}
 SHORTEST_EPOCH = 50  # steps
 BYTES_CACHED = 8  # of a voxel of a training case: image and label in float32
 FINE = 20  # pixels that the thinnest class keeps where pictures are reduced, so that half a pixel matters little
+SHOWN = 0.05  # of the median volume that a patch shows, below which the network works on cells
 REDUCED = 0.8  # of a picture's longer side, from which on it stays as it is
 LOSS = component("DiceCELoss", softmax=True, to_onehot_y=True, batch=True)
 INFERENCE_SHARE = 1 / 3  # of a training step that the network alone takes
@@ -81,8 +82,8 @@ def plan_segmentation(data: SegmentationData, budget: Budget, network: str = "")
         if coarse != pixdim:
             pixdim = coarse
             bounds, sized = _sized(data, budget, pixdim, network)
-        covered = math.prod(sized.patch) / math.prod(median_size(data.spacings, data.sizes, pixdim))
-        if covered < COVERED and not network:
+        shown = math.prod(sized.patch) / math.prod(median_size(data.spacings, data.sizes, pixdim))
+        if shown < SHOWN and not network:
             bounds, sized = _sized(data, budget, pixdim, cell=cell_of(pixdim))
     size = median_size(data.spacings, data.sizes, pixdim)
     side = longest_side(data.thin, size, sized.patch) if data.dims == 2 else 0

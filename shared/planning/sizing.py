@@ -1,6 +1,7 @@
 """How large a patch, a network and a batch may be: as much as memory holds, and steps enough fit into the budget."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -118,13 +119,14 @@ class Sizing:
     def _chosen(self, candidates: Sequence[Levels]) -> Sized:
         tried = [(levels, self.usual) for levels in candidates]
         tried += [(candidates[-1], width) for width in self.widths if width < self.usual]
-        fitting = [one for levels, width in tried if (one := self._sized(levels, width)) is not None]
-        if not fitting:
+        # Each is smaller than the one before: halving finds the first, counting few.
+        first = bisect_left(range(len(tried)), True, key=lambda place: self._is_quick(self._sized(*tried[place])))
+        quick = self._sized(*tried[min(first, len(tried) - 1)])
+        if quick is None:
             raise InputError(
                 "memory", expected="enough for a step of training", got=f"{self.bounds.memory / 2**30:.1f} GiB",
                 fix="close other programs, or take another machine",
             )  # fmt: skip
-        quick = next((one for one in fitting if self._is_quick(one)), fitting[-1])
         return self._in_larger_batches(self._widened(quick))
 
     def _widened(self, chosen: Sized) -> Sized:
@@ -157,7 +159,9 @@ class Sizing:
             return None
         return Sized(levels, filters, batch, needed, needed.operations / self.rate if self.rate else math.inf)
 
-    def _is_quick(self, one: Sized) -> bool:
+    def _is_quick(self, one: Sized | None) -> bool:
+        if one is None:
+            return False
         if self.bounds.budget.seconds is None:
             return True
         seconds = one.step_seconds + one.voxels * self.bounds.loss_seconds

@@ -196,3 +196,20 @@ def test_samples_are_copied_with_a_licence_alone(
 ) -> None:
     with pytest.raises(InputError, match="--licence: expected the licence"):
         new_bundle("cells_seg", phantom_dataset(tmp_path / "data"), "--copy_samples")
+
+
+@pytest.mark.slow
+def test_fine_labels_of_which_a_patch_shows_little_are_seen_in_cells(
+    phantom_dataset: PhantomMaker, new_bundle: RunCommand, tmp_path: Path
+) -> None:
+    data = phantom_dataset(tmp_path / "data", count=2, shape=(112, 112, 104))
+    dots = np.zeros((112, 112, 104), np.uint8)
+    dots[::4, ::4, ::4], dots[2::4, 2::4, 2::4] = 1, 2  # which no coarser grid has
+    for path in (data / "labelsTr").iterdir():
+        nib.save(nib.Nifti1Image(dots, np.eye(4)), path)
+    bundle = new_bundle("cells_seg", data, "--budget", "0.2m")
+    train = config(bundle, "train")
+    assert train["pixdim"] == [1, 1, 1]
+    assert train["network_def"]["cell"] == [2, 2, 2]
+    assert all(side % 2 == 0 for side in train["patch_size"])
+    assert probe.network(bundle)
