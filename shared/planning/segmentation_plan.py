@@ -108,19 +108,20 @@ def _sized(
     cached = BYTES_CACHED * math.prod(size) * len(data.parts[TRAINING])
     bounds = bounds_of(budget, voxels=math.prod(size) * len(data.seen), channels=data.channels, cached=cached)
     if budget.seconds:
-        bounds = replace(bounds, loss_seconds=loss_seconds(len(data.classes.names), data.dims))
+        bounds = replace(bounds, loss_seconds=loss_seconds(len(data.classes.names), data.dims, bounds.device))
     largest = [min(side, LARGEST[data.dims]) for side in size]
     tried = candidates(largest, pixdim, smallest=SMALLEST[data.dims], most=MOST_LEVELS[data.dims], cell=cell)
     return bounds, Sizing(lambda down, filters: whole_network(data, down, filters, network), bounds).choose(tried)
 
 
 @lru_cache
-def loss_seconds(classes: int, dims: int) -> float:
+def loss_seconds(classes: int, dims: int, device: torch.device) -> float:
     """What LOSS takes there and back, for each voxel of a batch."""
-    logits = torch.rand(FEWEST[dims], classes, *[2 * SMALLEST[dims]] * dims, requires_grad=True)
-    label = torch.randint(classes, (len(logits), 1, *logits.shape[2:]))
+    size = [2 * SMALLEST[dims]] * dims
+    logits = torch.rand(FEWEST[dims], classes, *size, device=device, requires_grad=True)
+    label = torch.randint(classes, (FEWEST[dims], 1, *size), device=device)
     loss = ConfigParser({"loss": LOSS}).get_parsed_content("loss")
-    return least_seconds(lambda: loss(logits, label), torch.optim.SGD([logits]), logits.device) / label.numel()
+    return least_seconds(lambda: loss(logits, label), torch.optim.SGD([logits]), device) / label.numel()
 
 
 def longest_side(thin: float, size: Sequence[int], patch: Sequence[int]) -> int:
