@@ -52,13 +52,12 @@ def centre(network: TemplateMorph, images: list[Tensor], rounds: int = ROUNDS) -
     """
     template = network.template.detach().clone()
     mean = mean_displacement(network, images)
-    moved, lengths = torch.zeros_like(mean), [length(mean)]
+    moved, before = torch.zeros_like(mean), length(mean)
     for _ in range(rounds):
         moved = compose(moved, _inverse(mean))
         network.template.data = warp(template, moved)
         mean = mean_displacement(network, images)
-        lengths.append(length(mean))
-    return lengths[0], lengths[-1]
+    return before, length(mean)
 
 
 @torch.no_grad()
