@@ -27,7 +27,7 @@ RECIPE = SyntheticRegistration(
         regularity="@regularity",
     ),
     alignment={"affine": "auto", "pixdim": 2.0},
-    likeness={"similarity": "auto", "ncc_window": 9, "smoothness": 0.4},
+    likeness={"similarity": "auto", "ncc_window": 7, "smoothness": 0.6},
     refining={"refine_steps": None, "refine_learning_rate": 0.25},
     tissues=[n for n, value in enumerate(IDS) if value not in {0, *FLUIDS}],
     labels_of="shared.synthesis.brain.brain_labels",
@@ -55,8 +55,8 @@ OPTIONS = {
     "regularity": "from 0, the most alike, to 1, the smoothest field of the network, which has learned all of them",
     "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
     " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
-    "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on; `0`: the network"
-    " alone; default: 10, and 0 with another `--runtime` than torch",
+    "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on, after twice as many at"
+    " half the resolution; `0`: the network alone; default: 8, and 0 with another `--runtime` than torch",
     "refine_learning_rate": "of these steps, in voxels of the field's own grid",
     "similarity": "what refinement compares images by: `ncc` for one contrast, `mind` (self-similarity) or `mi` (mutual"
     " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`",

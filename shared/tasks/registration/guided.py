@@ -1,7 +1,6 @@
 """How a registration network with a guide is run over a pair: once, and on from there on the pair at hand."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from monai.inferers import Inferer
@@ -16,19 +15,21 @@ from shared.tasks.registration.optimising import CoarseToFine, Level
 
 AUTO = "auto"
 LIKE = 0.5  # of `tissue_correlation`, from which contrasts count as alike
-USUAL_STEPS = 10
-SMOOTHER = 2.5  # fields of "mind" than of "ncc" where "auto" takes it, whose descriptors tell less of small movements
+USUAL_STEPS = 8
+COARSE_STEPS = 2  # for each step at full resolution, at half of it before, where one costs an eighth
+SMOOTHER = 2.0  # fields of "mind" than of "ncc" where "auto" takes it, whose descriptors tell less of small movements
 
 
 class GuidedInferer(Inferer):
     """Give the displacement (B, D, *S) of pairs (B, 2, *S), in voxels: the network's, then refined by gradient descent.
 
     A third channel of a pair is 1 where the moving image is, and 0 elsewhere, which counts for nothing in refinement.
-    refine_steps: of Adam, on the velocity at the images' full resolution; None takes `USUAL_STEPS` where the network is
-    one of torch, and none where another runtime has it, which has no gradients. learning_rate: in voxels of the
-    velocity's grid. similarity: see `similarity_named`; "auto" is "ncc" where the guide finds that tissues have one
-    order of brightness in both images, else "mind". tissues: positions among the guide's classes of what is no fluid.
-    smoothness: weight of the velocity's diffusion. with_inverse: give (B, 2 D, *S), from fixed to moving and back.
+    refine_steps: of Adam, at the images' full resolution after `COARSE_STEPS` times as many at half of it; None takes
+    `USUAL_STEPS` where the network is one of torch, and none where another runtime has it, which has no gradients.
+    learning_rate: in voxels of the velocity's grid, half the images'. similarity: see `similarity_named`; "auto" is
+    "ncc" where the guide finds that tissues have one order of brightness in both images, else "mind". tissues:
+    positions among the guide's classes of what is no fluid. window: of "ncc", in voxels of the images. smoothness:
+    weight of the velocity's diffusion. with_inverse: give (B, 2 D, *S), from fixed to moving and back.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class GuidedInferer(Inferer):
         if similarity == AUTO:
             alike = tissue_correlation(pair[:1, :2], maps, self.tissues) > LIKE
             similarity, smoothness = ("ncc", smoothness) if alike else ("mind", SMOOTHER * smoothness)
-        level: Any = Level(1, 2, self.window, steps, self.learning_rate)
+        half = Level(2, 4, (self.window + 1) // 2 | 1, COARSE_STEPS * steps, self.learning_rate)
+        levels = [half, Level(1, 2, self.window, steps, self.learning_rate)]
         return CoarseToFine(
-            {"2": [level], "3": [level]}, similarity=similarity, smoothness=smoothness, squarings=network.steps
+            {"2": levels, "3": levels}, similarity=similarity, smoothness=smoothness, squarings=network.steps
         )

@@ -44,6 +44,16 @@ def test_the_usual_steps_make_images_more_alike_and_more_of_them_more_so() -> No
     assert losses[0] > losses[1] > losses[2]
 
 
+def test_steps_at_half_the_resolution_lead_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = blobs()
+    losses = []
+    for steps in (0, guided.COARSE_STEPS):
+        monkeypatch.setattr(guided, "COARSE_STEPS", steps)
+        moved = warp(pair[:, :1], run(pair, network(), refine_steps=4))
+        losses.append(float(ncc_loss(moved[CORE], pair[:, 1:][CORE])))
+    assert losses[1] < losses[0] - 0.02
+
+
 def test_the_way_back_leads_back() -> None:
     there, back = run(blobs(), network(), with_inverse=True).chunk(2, dim=1)
     assert float(there.abs().max()) > 0.5
