@@ -2,6 +2,7 @@
 
 from shared.engine.recipe import component
 from shared.synthesis.brain import CLASSES, FLUIDS
+from shared.tasks.registration.guided import USUAL_STEPS
 from shared.tasks.registration.synthetic_recipe import SyntheticRegistration
 
 IDS = sorted(CLASSES)
@@ -56,7 +57,7 @@ OPTIONS = {
     "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
     " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
     "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on, after twice as many at"
-    " half the resolution; `0`: the network alone; default: 8, and 0 with another `--runtime` than torch",
+    f" half the resolution; `0`: the network alone; default: {USUAL_STEPS}, and 0 with another `--runtime` than torch",
     "refine_learning_rate": "of these steps, in voxels of the field's own grid",
     "similarity": "what refinement compares images by: `ncc` for one contrast, `mind` (self-similarity) or `mi` (mutual"
     " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`",

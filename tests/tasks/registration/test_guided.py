@@ -22,7 +22,7 @@ def network() -> VoxelMorph:
 
 
 def inferer(**options: Any) -> GuidedInferer:
-    return GuidedInferer(similarity="ncc", tissues=[1, 2, 3, 4], smoothness=0.1, **options)
+    return GuidedInferer(similarity="ncc", tissues=[1, 2, 3, 4], window=9, smoothness=0.1, **options)
 
 
 def run(pair: Tensor, net: Any, **options: Any) -> Tensor:
