@@ -8,6 +8,7 @@ from shared.tasks.registration.optimisation_recipe import Optimisation
 from shared.zoo.configs import load_recipe
 
 BRAIN = load_recipe(Path(__file__).parents[1] / "brain_mr_voxelmorph_registration" / "recipe.py")
+ONE_WAY = BRAIN.RECIPE.network | {"symmetric": False}  # enough for a start
 # Of each level: image and velocity stride, window, steps, rate.
 FINE = [[1, 2, 15, 8, 0.5], [1, 1, 15, 8, 0.5]]
 IN_2D = [[2, 8, 9, 20, 0.5], [2, 4, 9, 20, 0.3], [2, 2, 9, 15, 0.3], *FINE]
@@ -33,7 +34,7 @@ RECIPE = Optimisation(
     class_names=BRAIN.CLASS_NAMES,
     label_suffix=BRAIN.RECIPE.label_suffix,
     alignment={"affine": "none", "pixdim": None, "similarity": "ncc"},
-    parts={"warm_start_def": BRAIN.RECIPE.network},
+    parts={"warm_start_def": ONE_WAY},
     weights_of="@warm_start_def",
     presets={
         "fast": coarse_to_fine({"2": IN_2D, "3": IN_3D}, squarings=3),
@@ -55,6 +56,7 @@ RECIPE = Optimisation(
     },
     training=replace(
         BRAIN.RECIPE,
+        network=ONE_WAY,
         descriptions={
             "train": "Train the warm start: a 2D VoxelMorph whose velocity preset warm begins with."
             " No label is learned from."

@@ -25,7 +25,7 @@ RECIPE = Registration(
     },
     class_names=CLASS_NAMES,
     label_suffix="_seg24",
-    network=component("shared.nets.voxelmorph.VoxelMorph", spatial_dims=2, filters=[32, 48, 64, 96]),
+    network=component("shared.nets.voxelmorph.VoxelMorph", spatial_dims=2, filters=[32, 48, 64, 96], symmetric=True),
     alignment={"affine": "none", "pixdim": 1.0},
     likeness={"similarity": "ncc", "ncc_window": 15, "smoothness": 0.5, "ignore_zeros": False},
     refining={"refine_steps": 0, "refine_learning_rate": 0.05, "refine_anchor": 2.0, "refine_overlap": 0.0},

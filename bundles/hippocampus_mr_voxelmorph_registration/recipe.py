@@ -1,6 +1,7 @@
 """The configs of this bundle: a 3D VoxelMorph that learns from labels as well. Written by `make configs`."""
 
 from shared.engine.recipe import Part, component
+from shared.tasks.registration.inferer import USUAL_STEPS
 from shared.tasks.registration.recipe import Registration
 
 IMAGES = ["moving", "fixed"]
@@ -22,6 +23,11 @@ def cropped(target: str, image: str, **options: bool) -> Part:
     return component(target, keys=keys, roi_size="@patch_size", allow_missing_keys=True, **options)
 
 
+SEGMENTING = component(  # the network of hippocampus_mr_segmentation
+    "shared.nets.multiresunet.MultiResUNet", spatial_dims=3, in_channels=1, out_channels="@network_def#guide_classes",
+    filters=[16, 40, 96, 192],
+)  # fmt: skip
+
 RECIPE = Registration(
     descriptions={
         "inference": "Register pairs of T1-weighted MR crops around the hippocampus.",
@@ -33,12 +39,13 @@ RECIPE = Registration(
         "shared.nets.voxelmorph.VoxelMorph",
         spatial_dims=3,
         filters=[24, 48, 64, 96],
-        guide_filters=[24, 48, 96, 128],
+        guide=component("shared.nets.standardised.standardising", network=SEGMENTING),
         guide_classes=3,
+        symmetric=True,
     ),
     alignment={"affine": "centre", "pixdim": 1.0},
     likeness={"similarity": "ncc", "ncc_window": 9, "smoothness": 1.0, "ignore_zeros": True},
-    refining={"refine_steps": None, "refine_learning_rate": 0.4, "refine_anchor": 0.0, "refine_overlap": 2.0},
+    refining={"refine_steps": None, "refine_learning_rate": 0.4, "refine_anchor": 0.0, "refine_overlap": 8.0},
     training_options={
         "max_epochs": 26,
         "val_interval": 2,
@@ -72,8 +79,8 @@ RECIPE = Registration(
     ],
 )
 OPTIONS = {
-    "refine_steps": "steps on the pair at hand, from the network's field on; `0`: the network alone; default: 5, and 0"
-    " with another `--runtime` than torch; `20` with `--refine_learning_rate 0.2` is a little better and slower",
+    "refine_steps": "steps on the pair at hand, from the network's field on; `0`: the network alone; default:"
+    f" {USUAL_STEPS}, and 0 with another `--runtime` than torch",
     "runtime": "`onnx` runs the network in onnxruntime, in float32, from a file that the first run exports in about a"
     " minute; `auto` takes it or torch, whichever is the faster for the first pair; OpenVINO cannot sample volumes",
     "affine": "how the images are aligned first, as part of the field: by their centres, since the origins of such"

@@ -5,14 +5,38 @@ from typing import Any, cast
 
 import torch
 from monai.networks.blocks import Convolution
+from monai.networks.layers.factories import Pool
 from torch import Tensor, nn
 
 from shared.errors import InputError
 from shared.layers.modulation import modulate
 from shared.layers.onednn import convolve_by_onednn
+from shared.layers.padding import pad_to_multiple
 from shared.nets.unet import UNet
 from shared.spatial.demons import demons_force
 from shared.spatial.warping import integrate, resize_displacement, warp
+
+ACTIVATION: str | tuple = ("leakyrelu", {"negative_slope": 0.2})
+
+
+class CoarseGuide(nn.Sequential):
+    """Segment images (B, 1, *S) to logits (B, out_channels, *S/2): two convolutions, then a U-Net of `filters`."""
+
+    def __init__(
+        self,
+        spatial_dims: int,
+        out_channels: int,
+        *,
+        filters: Sequence[int],
+        norm: str | tuple | None = "instance",
+        act: str | tuple = ACTIVATION,
+    ) -> None:
+        super().__init__(
+            Convolution(spatial_dims, 1, filters[0] // 2, adn_ordering="A", act=act),
+            Convolution(spatial_dims, filters[0] // 2, filters[0], strides=2, adn_ordering="A", act=act),
+            UNet(spatial_dims, filters[0], out_channels, filters=filters, norm=norm, act=act),
+        )
+        self.stride = 2 ** len(filters)  # of the deepest level
 
 
 class VoxelMorph(nn.Module):
@@ -22,11 +46,11 @@ class VoxelMorph(nn.Module):
     filters: of each level of the U-Net, from the velocity's resolution down.
     half_resolution: the velocity has half the images' resolution; much faster, and smoother.
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
-    guide_filters: of a second U-Net that segments each image into `guide_classes`, at half the resolution after two
-    convolutions, and whose probabilities the first one sees besides the images; none, and there is no guide.
-    guide_norm: its normalisation, if it is another one. forces: whether the U-Net also sees how the guide's maps of one
-    image draw on those of the other (see `demons_force`). passes: how often the U-Net sees the pair, each time but the
-    first as it is registered so far, to add to the velocity.
+    guide: a network that segments an image (B, 1, *S) to logits (B, guide_classes, *S), or of half the size, and whose
+    probabilities the U-Net sees besides the images. forces: whether it also sees how the guide's maps of one image draw
+    on those of the other (see `demons_force`). passes: how often the U-Net sees the pair, each time but the first as it
+    is registered so far, to add to the velocity. symmetric: where it is not trained, the U-Net sees the pair both ways
+    round, and the velocity is the mean of one and minus the other: to swap the images is to invert the displacement.
     regularity: from 0, the most alike, to 1, the smoothest, for a network that was trained for all of them; it may be
     set at any time. None, and the network has one regularity, that of its training.
     Untrained, it is the identity. Raises ValueError where there is not one output a dimension, InputError for another
@@ -47,48 +71,37 @@ class VoxelMorph(nn.Module):
         half_resolution: bool = True,
         steps: int = 7,
         norm: str | tuple | None = "instance",
-        act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
-        guide_filters: Sequence[int] = (),
+        act: str | tuple = ACTIVATION,
+        guide: nn.Module | None = None,
         guide_classes: int = 0,
-        guide_norm: str | tuple | None = None,
         forces: bool = False,
         passes: int = 1,
+        symmetric: bool = False,
         regularity: float | None = None,
     ) -> None:
         super().__init__()
         if out_channels not in (None, spatial_dims):
             raise ValueError(f"expected {spatial_dims} output channels, one a dimension, got {out_channels}")
-        if guide_filters and not half_resolution:
+        if guide is not None and not half_resolution:
             raise ValueError("expected half_resolution, at which the guide segments")
         if regularity is not None and not 0 <= regularity <= 1:
             raise InputError("--regularity", expected="a number from 0 to 1", got=regularity, fix="choose one of these")
         self.steps = steps
         self.passes = passes
         self.forces = forces
+        self.symmetric = symmetric
         self.regularity = regularity
         self.normalises_images = norm is not None and "instance" in norm
-        levels = max(len(filters), len(guide_filters))
-        self.stride = 2 ** (levels - 1) * (2 if half_resolution else 1)  # of the deepest level
+        own_stride = 2 ** (len(filters) - 1) * (2 if half_resolution else 1)  # of the deepest level
+        self.stride = max(own_stride, int(getattr(guide, "stride", 1)))
         self.warp: Callable[..., Tensor] | None = None  # what the integration samples by instead of `sample`
         options: dict[str, Any] = {"norm": norm, "act": act}
-        self.guide = None
-        if guide_filters:
-            first = guide_filters[0] // 2
-            self.guide = nn.Sequential(
-                Convolution(spatial_dims, 1, first, adn_ordering="A", act=act),
-                Convolution(spatial_dims, first, guide_filters[0], strides=2, adn_ordering="A", act=act),
-                UNet(
-                    spatial_dims,
-                    guide_filters[0],
-                    guide_classes,
-                    filters=guide_filters,
-                    **options | {"norm": guide_norm or norm},
-                ),
-            )
-        seen = filters[0] + (2 * guide_classes + forces * spatial_dims if guide_filters else 0)
+        self.guide = guide
+        seen = filters[0] + (0 if guide is None else 2 * guide_classes + forces * spatial_dims)
         self.reduce = Convolution(
             spatial_dims, in_channels, filters[0], strides=2 if half_resolution else 1, adn_ordering="A", act=act
         )
+        self.halve = Pool[Pool.AVG, spatial_dims](2)
         self.unet = UNet(spatial_dims, seen, spatial_dims, filters=filters, **options)
         for parameter in self.unet.heads.parameters():
             nn.init.zeros_(parameter)
@@ -103,16 +116,27 @@ class VoxelMorph(nn.Module):
         return self.guided(pair)["velocity"]
 
     def guided(self, pair: Tensor) -> dict[str, Tensor]:
-        """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S/2), moving and fixed."""
+        """The "velocity" and, if there is a "guide", its logits (B, 2 K, *S) or (B, 2 K, *S/2), moving and fixed."""
         self._check_size(pair.shape[2:])
         logits = None if self.guide is None else self.segmented(pair)
-        maps = [] if logits is None else [image.softmax(dim=1) for image in logits.chunk(2, dim=1)]
+        maps = [] if logits is None else [self._map(image, pair) for image in logits.chunk(2, dim=1)]
         for block in self.modulated:
             block.amount = cast(float, self.regularity)
+        velocity = self._velocity(pair, maps)
+        if self.symmetric and not self.training:
+            velocity = (velocity - self._velocity(swapped(pair), maps[::-1])) / 2
+        return {"velocity": velocity} if logits is None else {"velocity": velocity, "guide": logits}
+
+    def _map(self, logits: Tensor, pair: Tensor) -> Tensor:
+        """The probabilities (B, K, *S/2) of the guide's logits of one image of a pair."""
+        maps = logits.softmax(dim=1)
+        return self.halve(pad_to_multiple(maps, 2)) if maps.shape[2:] == pair.shape[2:] else maps
+
+    def _velocity(self, pair: Tensor, maps: Sequence[Tensor]) -> Tensor:
         velocity = self.unet(self._seen(pair, maps))
         for _ in range(self.passes - 1):
             velocity = velocity.float() + self.unet(self._registered(pair, maps, velocity))
-        return {"velocity": velocity} if logits is None else {"velocity": velocity, "guide": logits}
+        return velocity
 
     def _seen(self, pair: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """What the U-Net sees of a pair and the guide's maps of it, moving and fixed, if there are any."""
@@ -136,11 +160,16 @@ class VoxelMorph(nn.Module):
             )  # fmt: skip
 
     def segmented(self, pair: Tensor) -> Tensor:
-        """The guide's logits (B, 2 K, *S/2) of a pair (B, 2, *S), moving and fixed. Raises ValueError without one."""
+        """The guide's logits of a pair (B, 2, *S), as `guided` gives them. Raises ValueError without a guide."""
         if self.guide is None:
-            raise ValueError("expected a network with guide_filters")
+            raise ValueError("expected a network with a guide")
         return torch.cat([self.guide(image) for image in pair.split(1, dim=1)], dim=1)
 
     def displacement(self, velocity: Tensor, size: Sequence[int]) -> Tensor:
         """The displacement on the grid of the images, (B, D, *size); that of `-velocity` is its inverse."""
         return resize_displacement(integrate(velocity, steps=self.steps, warp=self.warp), size)
+
+
+def swapped(pair: Tensor) -> Tensor:
+    """A pair (B, 2, *S) with what was moving as what is fixed."""
+    return torch.cat([*reversed(pair.split(1, dim=1))], dim=1)

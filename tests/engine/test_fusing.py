@@ -14,7 +14,7 @@ from shared.layers.fused import FusedConvolution
 from shared.nets.mask_rcnn import build_mask_rcnn
 from shared.nets.multiresunet import MultiResUNet
 from shared.nets.unet import UNet
-from shared.nets.voxelmorph import VoxelMorph
+from shared.nets.voxelmorph import CoarseGuide, VoxelMorph
 from shared.nets.yolo import Yolo
 from tests.layers.test_fused import trained
 
@@ -23,7 +23,10 @@ NETWORKS = {
     "multiresunet 3D": (MultiResUNet(3, 1, 2, filters=[6, 12, 18]), (1, 13, 14, 15)),
     "unet 3D": (UNet(3, 1, 2, filters=[4, 8], deep_supervision=0), (1, 13, 14, 15)),
     "yolo": (Yolo(2, 3, 2, filters=[8, 8, 16, 16, 16]), (3, 64, 96)),
-    "voxelmorph": (VoxelMorph(3, filters=[4, 8], guide_filters=[4, 8], guide_classes=2), (2, 16, 16, 16)),
+    "voxelmorph": (
+        VoxelMorph(3, filters=[4, 8], guide=CoarseGuide(3, 2, filters=[4, 8]), guide_classes=2),
+        (2, 16, 16, 16),
+    ),
 }
 
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from shared.errors import InputError
-from shared.nets.voxelmorph import VoxelMorph
+from shared.layers.padding import pad_to_multiple
+from shared.nets.unet import UNet
+from shared.nets.voxelmorph import CoarseGuide, VoxelMorph
 from shared.spatial.warping import compose, warp
 from tests.running import assert_onnxruntime_agrees
 
@@ -82,7 +84,7 @@ def test_a_number_of_outputs_other_than_the_dimensions_is_refused() -> None:
 
 
 def test_a_guide_looks_at_each_image_alone_and_at_both_in_the_same_way() -> None:
-    network = VoxelMorph(2, filters=FILTERS, guide_filters=(4, 8), guide_classes=3)
+    network = VoxelMorph(2, filters=FILTERS, guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3)
     pair = torch.rand(1, 2, 20, 28)
     with torch.no_grad():
         found, swapped = network.guided(pair), network.guided(pair.flip(1))
@@ -94,16 +96,43 @@ def test_a_guide_looks_at_each_image_alone_and_at_both_in_the_same_way() -> None
 
 
 def test_what_the_guide_sees_moves_the_images() -> None:
-    network = VoxelMorph(2, filters=FILTERS, guide_filters=(4, 8), guide_classes=3)
+    guide = CoarseGuide(2, 3, filters=(4, 8))
+    network = VoxelMorph(2, filters=FILTERS, guide=guide, guide_classes=3)
     torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
     network(torch.rand(1, 2, 20, 28)).square().sum().backward()
-    assert network.guide is not None
-    assert all(float(p.grad.abs().max()) > 0 for p in network.guide[0].parameters() if p.grad is not None)
+    assert all(float(p.grad.abs().max()) > 0 for p in guide[0].parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("size", [(20, 28), (21, 27)])
+def test_of_a_guide_of_full_resolution_the_unet_sees_the_means_of_blocks(size: tuple[int, int]) -> None:
+    network, pair = bent(2, guide=UNet(2, 1, 3, filters=(4, 8)), guide_classes=3), torch.rand(1, 2, *size)
+    with torch.no_grad():
+        found = network.guided(pair)
+        assert found["guide"].shape == (1, 6, *size)
+        whole = [x.softmax(dim=1) for x in found["guide"].chunk(2, dim=1)]
+        maps = [torch.nn.functional.avg_pool2d(pad_to_multiple(x, 2), 2) for x in whole]
+        torch.testing.assert_close(found["velocity"], network.unet(torch.cat([network.reduce(pair), *maps], dim=1)))
+
+
+@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("passes", [1, 2])
+def test_of_a_symmetric_network_swapped_images_have_the_inverse(guided: bool, passes: int) -> None:
+    guide = {"guide": CoarseGuide(2, 3, filters=(8, 8)), "guide_classes": 3, "forces": True} if guided else {}
+    network, pair = bent(2, passes=passes, symmetric=True, **guide), torch.rand(1, 2, 32, 24)
+    with torch.no_grad():
+        there, back = network.velocity(pair), network.velocity(pair.flip(1))
+        torch.testing.assert_close(there, -back)
+        network.symmetric = False
+        one, other = network.velocity(pair), network.velocity(pair.flip(1))
+        torch.testing.assert_close(there, (one - other) / 2)
+        assert not torch.allclose(one, -other)
+        network.symmetric = True
+        torch.testing.assert_close(network.train().velocity(pair), one)  # half the time; it has no batch norm
 
 
 def test_a_guide_without_half_the_resolution_is_refused() -> None:
     with pytest.raises(ValueError, match="expected half_resolution"):
-        VoxelMorph(2, guide_filters=(4, 8), guide_classes=3, half_resolution=False)
+        VoxelMorph(2, guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3, half_resolution=False)
 
 
 @pytest.mark.parametrize("dims", [pytest.param(2, marks=pytest.mark.slow), 3])
@@ -126,7 +155,7 @@ def test_images_of_one_voxel_at_the_deepest_level_are_refused_in_a_line(dims: in
 
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_second_pass_adds_what_the_unet_makes_of_the_pair_as_it_is_registered(guided: bool) -> None:
-    guide = {"guide_filters": (8, 8), "guide_classes": 3} if guided else {}
+    guide = {"guide": CoarseGuide(2, 3, filters=(8, 8)), "guide_classes": 3} if guided else {}
     network, pair = bent(2, passes=2, **guide), torch.rand(1, 2, 32, 24)
     with torch.no_grad():
         both, maps = network.velocity(pair), [*network.segmented(pair).chunk(2, dim=1)] if guided else []

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from shared.errors import InputError
-from shared.nets.voxelmorph import VoxelMorph
+from shared.nets.voxelmorph import CoarseGuide, VoxelMorph
 from shared.spatial.warping import compose, warp
 from shared.tasks.registration import guided
 from shared.tasks.registration.contrasts import tissue_correlation
@@ -18,7 +18,7 @@ from tests.tasks.registration.test_inferer import CORE, blobs
 
 def network() -> VoxelMorph:
     torch.manual_seed(0)
-    return VoxelMorph(2, filters=(8, 8), guide_filters=(8, 8), guide_classes=5).eval()
+    return VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 5, filters=(8, 8)), guide_classes=5).eval()
 
 
 def inferer(**options: Any) -> GuidedInferer:
