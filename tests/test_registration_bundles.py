@@ -117,14 +117,15 @@ def test_pictures_and_slices_of_any_size_are_registered(tmp_path: Path) -> None:
 
 
 @each_bundle
-def test_refinement_by_the_images_makes_them_more_alike(bundle: Path, pair: list[Path], tmp_path: Path) -> None:
+def test_refinement_makes_the_images_more_alike(bundle: Path, pair: list[Path], tmp_path: Path) -> None:
     fixed = voxels(pair[1])
-    by_images = {"refine_overlap": 0.0}  # rather than by the structures that a guide sees in them
-    plain, refined = (
-        likeness(voxels(register(bundle, pair, tmp_path / str(n), refine_steps=n, **by_images) / "moved.nii.gz"), fixed)
-        for n in (0, 20)
-    )
-    assert refined > plain
+
+    def alike(steps: int) -> float:  # where there is an image in both: padded margins count for nothing
+        moved = voxels(register(bundle, pair, tmp_path / str(steps), refine_steps=steps) / "moved.nii.gz")
+        both = (moved != 0) & (fixed != 0)
+        return likeness(moved[both], fixed[both])
+
+    assert alike(20) > alike(0)
 
 
 def test_refinement_of_hippocampi_brings_together_what_the_guide_sees(tmp_path: Path) -> None:
