@@ -22,10 +22,8 @@ RECIPE = SyntheticRegistration(
         guide=component(
             "shared.nets.voxelmorph.CoarseGuide",
             spatial_dims=3,
-            out_channels="@network_def#guide_classes",
+            out_channels=len(IDS),
             filters=[32, 64, 128],
-            norm="batch",
-            act="relu",
         ),
         guide_classes=len(IDS),
         forces=True,

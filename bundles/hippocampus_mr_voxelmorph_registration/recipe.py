@@ -23,11 +23,6 @@ def cropped(target: str, image: str, **options: bool) -> Part:
     return component(target, keys=keys, roi_size="@patch_size", allow_missing_keys=True, **options)
 
 
-SEGMENTING = component(  # the network of hippocampus_mr_segmentation
-    "shared.nets.multiresunet.MultiResUNet", spatial_dims=3, in_channels=1, out_channels="@network_def#guide_classes",
-    filters=[16, 40, 96, 192],
-)  # fmt: skip
-
 RECIPE = Registration(
     descriptions={
         "inference": "Register pairs of T1-weighted MR crops around the hippocampus.",
@@ -39,7 +34,8 @@ RECIPE = Registration(
         "shared.nets.voxelmorph.VoxelMorph",
         spatial_dims=3,
         filters=[24, 48, 64, 96],
-        guide=component("shared.nets.standardised.standardising", network=SEGMENTING),
+        # The network of hippocampus_mr_segmentation.
+        guide=component("shared.nets.voxelmorph.FineGuide", spatial_dims=3, out_channels=3, filters=[16, 40, 96, 192]),
         guide_classes=3,
         symmetric=True,
     ),
@@ -62,6 +58,7 @@ RECIPE = Registration(
         "overlap": 2.0,
     },
     learning={"learn": "@learn"},
+    bytes_a_voxel=1100,  # 1022 measured, at 112 × 112 × 112
     read_size="$[size + 2 * @shift for size in @patch_size]",
     augmentation=[
         *deformed("moving"),

@@ -12,11 +12,11 @@ from shared.errors import InputError
 from shared.layers.modulation import modulate
 from shared.layers.onednn import convolve_by_onednn
 from shared.layers.padding import pad_to_multiple
+from shared.nets.multiresunet import MultiResUNet
+from shared.nets.standardised import standardise
 from shared.nets.unet import UNet
 from shared.spatial.demons import demons_force
 from shared.spatial.warping import integrate, resize_displacement, warp
-
-ACTIVATION: str | tuple = ("leakyrelu", {"negative_slope": 0.2})
 
 
 class CoarseGuide(nn.Sequential):
@@ -28,8 +28,8 @@ class CoarseGuide(nn.Sequential):
         out_channels: int,
         *,
         filters: Sequence[int],
-        norm: str | tuple | None = "instance",
-        act: str | tuple = ACTIVATION,
+        norm: str | tuple | None = "batch",
+        act: str | tuple = "relu",
     ) -> None:
         super().__init__(
             Convolution(spatial_dims, 1, filters[0] // 2, adn_ordering="A", act=act),
@@ -37,6 +37,16 @@ class CoarseGuide(nn.Sequential):
             UNet(spatial_dims, filters[0], out_channels, filters=filters, norm=norm, act=act),
         )
         self.stride = 2 ** len(filters)  # of the deepest level
+
+
+class FineGuide(MultiResUNet):
+    """Segment images (B, 1, *S) to logits (B, out_channels, *S), whatever their scale: they are standardised first."""
+
+    def __init__(self, spatial_dims: int, out_channels: int, *, filters: Sequence[int]) -> None:
+        super().__init__(spatial_dims, 1, out_channels, filters=filters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, super().forward(standardise(x)))
 
 
 class VoxelMorph(nn.Module):
@@ -71,7 +81,7 @@ class VoxelMorph(nn.Module):
         half_resolution: bool = True,
         steps: int = 7,
         norm: str | tuple | None = "instance",
-        act: str | tuple = ACTIVATION,
+        act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
         guide: nn.Module | None = None,
         guide_classes: int = 0,
         forces: bool = False,

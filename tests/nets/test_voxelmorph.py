@@ -6,8 +6,7 @@ import torch
 
 from shared.errors import InputError
 from shared.layers.padding import pad_to_multiple
-from shared.nets.unet import UNet
-from shared.nets.voxelmorph import CoarseGuide, VoxelMorph
+from shared.nets.voxelmorph import CoarseGuide, FineGuide, VoxelMorph
 from shared.spatial.warping import compose, warp
 from tests.running import assert_onnxruntime_agrees
 
@@ -105,10 +104,11 @@ def test_what_the_guide_sees_moves_the_images() -> None:
 
 @pytest.mark.parametrize("size", [(20, 28), (21, 27)])
 def test_of_a_guide_of_full_resolution_the_unet_sees_the_means_of_blocks(size: tuple[int, int]) -> None:
-    network, pair = bent(2, guide=UNet(2, 1, 3, filters=(4, 8)), guide_classes=3), torch.rand(1, 2, *size)
+    network, pair = bent(2, guide=FineGuide(2, 3, filters=(4, 8)), guide_classes=3), torch.rand(1, 2, *size)
     with torch.no_grad():
         found = network.guided(pair)
         assert found["guide"].shape == (1, 6, *size)
+        torch.testing.assert_close(network.segmented(7 * pair + 2), found["guide"])  # it is standardised
         whole = [x.softmax(dim=1) for x in found["guide"].chunk(2, dim=1)]
         maps = [torch.nn.functional.avg_pool2d(pad_to_multiple(x, 2), 2) for x in whole]
         torch.testing.assert_close(found["velocity"], network.unet(torch.cat([network.reduce(pair), *maps], dim=1)))
@@ -117,7 +117,8 @@ def test_of_a_guide_of_full_resolution_the_unet_sees_the_means_of_blocks(size: t
 @pytest.mark.parametrize("guided", [False, True])
 @pytest.mark.parametrize("passes", [1, 2])
 def test_of_a_symmetric_network_swapped_images_have_the_inverse(guided: bool, passes: int) -> None:
-    guide = {"guide": CoarseGuide(2, 3, filters=(8, 8)), "guide_classes": 3, "forces": True} if guided else {}
+    coarse = CoarseGuide(2, 3, filters=(8, 8), norm="instance")
+    guide = {"guide": coarse, "guide_classes": 3, "forces": True} if guided else {}
     network, pair = bent(2, passes=passes, symmetric=True, **guide), torch.rand(1, 2, 32, 24)
     with torch.no_grad():
         there, back = network.velocity(pair), network.velocity(pair.flip(1))

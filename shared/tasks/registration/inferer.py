@@ -18,7 +18,7 @@ from shared.tasks.registration.contrasts import contrast_warning
 from shared.tasks.registration.losses import RegistrationLoss
 from shared.tasks.registration.optimising import descend, lowest
 
-USUAL_STEPS = 10  # of hippocampus_mr_voxelmorph_registration: a second and a half of one thread; five give 0.007 less
+USUAL_STEPS = 10  # of hippocampus_mr_voxelmorph_registration: a second and a half of one thread; five give 0.009 less
 
 
 class RegistrationInferer(Inferer):

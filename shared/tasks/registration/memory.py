@@ -8,12 +8,14 @@ GIB_TO_START = 0.6  # python, torch and MONAI
 BYTES_A_VOXEL = 250  # of the whole command, NODEO with labels and pictures: 2.14 GiB (ru_maxrss) at 160 × 192 × 224
 
 
-def check_memory(voxels: int, limit_gib: float, path: str | Path) -> None:
+def check_memory(voxels: int, limit_gib: float, path: str | Path, *, bytes_a_voxel: int = BYTES_A_VOXEL) -> None:
     """Refuse a pair whose fixed image, or grid, has so many `voxels` that its registration takes more than the limit.
+
+    bytes_a_voxel: what one takes, at the most, of the whole command.
 
     Raises InputError with both figures, in GiB. Call it before anything is resampled.
     """
-    needed = GIB_TO_START + voxels * BYTES_A_VOXEL / 2**30
+    needed = GIB_TO_START + voxels * bytes_a_voxel / 2**30
     if needed > limit_gib:
         raise InputError(
             path, expected=f"a pair to register within {limit_gib:g} GiB of memory",

@@ -107,7 +107,7 @@ class Registration:
     alignment, likeness: options of every config, of how a pair is put onto one grid, and of what makes it alike.
     refining, training_options: options of inference and evaluation, of training. read_size: of the images that pairs
     are drawn from. augmentation: transforms of a pair. learning: arguments of BothWays besides the usual ones. called:
-    what the network is in evaluation.
+    what the network is in evaluation. bytes_a_voxel: of memory, see `check_memory`; None: the usual ones.
     """
 
     descriptions: Mapping[str, str]
@@ -122,6 +122,7 @@ class Registration:
     read_size: str = "@patch_size"
     learning: Mapping[str, str] = field(default_factory=dict)
     called: str = "network"
+    bytes_a_voxel: int | None = None
 
     def configs(self) -> dict[str, Config]:
         inference = self._inference()
@@ -139,7 +140,7 @@ class Registration:
             options=PAIR | WRITTEN | self._registering() | MEMORY | common.RUNTIME,
             places=common.paths("outputs", weights=common.MODEL, **common.RUNTIME_PATHS),
             network={"network_def": self.network} | common.in_runtime(common.on_device(self._dims), FORMS),
-            preprocessing=self._reading(memory_limit="@memory_limit"),
+            preprocessing=self._reading(memory_limit="@memory_limit", **self._memory),
             cases=FOUND_PAIRS,
             report=WRITING,
             inference=self._inferring(),
@@ -216,6 +217,10 @@ class Registration:
 
     def _registering(self) -> Part:
         return self.alignment | self.refining | self.likeness | COMPUTED
+
+    @property
+    def _memory(self) -> Part:
+        return {} if self.bytes_a_voxel is None else {"bytes_a_voxel": self.bytes_a_voxel}
 
     @property
     def _dims(self) -> int:

@@ -32,7 +32,7 @@ from shared.spatial.itk import (
 from shared.tasks.registration.alignment import ALIGNMENTS, align_in_place, extent_of
 from shared.tasks.registration.cases import IMAGES, LABELS
 from shared.tasks.registration.ids import ids_of_fixed, ids_on
-from shared.tasks.registration.memory import check_memory
+from shared.tasks.registration.memory import BYTES_A_VOXEL, check_memory
 
 LEAST_OVERLAP = 0.05  # of the smaller of two images, without which nothing can be registered
 AUTO = "auto"  # the alignment by an `aligner`
@@ -51,7 +51,8 @@ class ReadPaird(Transform):
     "warning" then says. "initial", (D + 1, D + 1), is the matrix that leads from fixed to moving points.
     With "moving_label" and "fixed_label" also "label": (2, *S), int32, their ids on that grid. Where the moving image
     has not all of the grid, also "inside": (1, *S), float32, 1 where it has it. The four keys themselves are left out
-    of the result. memory_limit: for the whole registration, in GiB; None sets none. aligner: a `StructureAligner`.
+    of the result. memory_limit: for the whole registration, in GiB; None sets none. bytes_a_voxel: see
+    `check_memory`. aligner: a `StructureAligner`.
     Raises InputError for a pair that needs more memory, an image that cannot be used or has other than `spatial_dims`
     dimensions (None: the same in both will do), for a picture with a scan, images that hardly overlap, or an unknown
     alignment.
@@ -63,11 +64,13 @@ class ReadPaird(Transform):
         pixdim: float | None = None,
         spatial_dims: int | None = None,
         memory_limit: float | None = None,
+        bytes_a_voxel: int = BYTES_A_VOXEL,
         aligner: Any = None,
     ) -> None:
         self.alignment = alignment or "none"
         self.aligner = aligner
         self.memory_limit = memory_limit
+        self.bytes_a_voxel = bytes_a_voxel
         self.spatial_dims = spatial_dims
         self.pixdim = pixdim
         known = (*ALIGNMENTS, *([AUTO] if aligner else []))
@@ -90,7 +93,7 @@ class ReadPaird(Transform):
         grid = working_grid(files["fixed"], self.pixdim)
         if self.memory_limit is not None:
             voxels = max(math.prod(grid.GetSize()), math.prod(fixed.GetSize()))
-            check_memory(voxels, self.memory_limit, files["fixed"].path)
+            check_memory(voxels, self.memory_limit, files["fixed"].path, bytes_a_voxel=self.bytes_a_voxel)
         initial, warning = self._aligned(files, moving, fixed)
         channels = [from_itk(resample(moving, grid, initial)), from_itk(resample(fixed, grid, identity(grid)))]
         inside = from_itk(resample(extent_of(moving), grid, initial, nearest=True))

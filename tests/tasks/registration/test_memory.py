@@ -17,6 +17,11 @@ def test_six_gib_are_enough_for_a_brain_and_not_for_512_voxels_along_each_axis()
         check_memory(512**3, 6, "large.nii.gz")
 
 
+def test_a_network_that_takes_more_for_a_voxel_is_refused_a_whole_head() -> None:
+    with pytest.raises(InputError, match=r"head.nii.gz: .*16,777,216 voxels, which takes about 17\.8 GiB"):
+        check_memory(256**3, 6, "head.nii.gz", bytes_a_voxel=1100)
+
+
 def test_the_limit_that_is_recommended_is_enough() -> None:
     with pytest.raises(InputError, match=r"--memory_limit (\d+)") as refusal:
         check_memory(320**3, 6, "image.nii.gz")
