@@ -139,6 +139,24 @@ def test_refinement_of_hippocampi_brings_together_what_the_guide_sees(tmp_path: 
     assert dice(tmp_path / "refined") > dice(tmp_path / "alone", refine_steps=0) + 0.02
 
 
+def test_the_guide_of_hippocampi_is_the_network_that_segments_them() -> None:
+    registering, segmenting = (
+        torch.load(bundle / "models" / "model.pt", weights_only=True)
+        for bundle in (HIPPOCAMPUS, BUNDLES / "hippocampus_mr_segmentation")
+    )
+    guide = {name: values for name, values in registering.items() if name.startswith("guide.")}
+    assert guide.keys() == {f"guide.{name}" for name in segmenting}
+    assert all(torch.equal(guide[f"guide.{name}"], values) for name, values in segmenting.items())
+
+
+def test_what_a_voxel_of_hippocampi_takes_is_more_than_the_usual(tmp_path: Path, run_bundle: Callable) -> None:
+    limit = 0.63  # GiB: 0.66 for these 53,856 voxels, and 0.61 by the bytes of other networks
+    options = {"moving": HIPPOCAMPI[0], "fixed": HIPPOCAMPI[1], "memory_limit": limit, "output_dir": tmp_path}
+    assert_ended_with_a_line(run_bundle(HIPPOCAMPUS, "inference", **options), "got 1 of 1 failed")
+    (row,) = read_table(tmp_path / "summary.csv")
+    assert "add --memory_limit 2" in row["message"]
+
+
 def test_a_bad_pair_is_reported_and_the_others_are_done(tmp_path: Path, run_bundle: Callable) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "broken.nii.gz").write_bytes(b"no image")

@@ -25,7 +25,6 @@ RECIPE = SyntheticRegistration(
             out_channels=len(IDS),
             filters=[32, 64, 128],
         ),
-        guide_classes=len(IDS),
         forces=True,
         act="relu",
         passes=2,

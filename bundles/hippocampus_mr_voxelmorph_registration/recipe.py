@@ -36,7 +36,6 @@ RECIPE = Registration(
         filters=[24, 48, 64, 96],
         # The network of hippocampus_mr_segmentation.
         guide=component("shared.nets.voxelmorph.FineGuide", spatial_dims=3, out_channels=3, filters=[16, 40, 96, 192]),
-        guide_classes=3,
         symmetric=True,
     ),
     alignment={"affine": "centre", "pixdim": 1.0},

@@ -36,6 +36,7 @@ class CoarseGuide(nn.Sequential):
             Convolution(spatial_dims, filters[0] // 2, filters[0], strides=2, adn_ordering="A", act=act),
             UNet(spatial_dims, filters[0], out_channels, filters=filters, norm=norm, act=act),
         )
+        self.out_channels = out_channels
         self.stride = 2 ** len(filters)  # of the deepest level
 
 
@@ -44,6 +45,7 @@ class FineGuide(MultiResUNet):
 
     def __init__(self, spatial_dims: int, out_channels: int, *, filters: Sequence[int]) -> None:
         super().__init__(spatial_dims, 1, out_channels, filters=filters)
+        self.out_channels = out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, super().forward(standardise(x)))
@@ -56,7 +58,7 @@ class VoxelMorph(nn.Module):
     filters: of each level of the U-Net, from the velocity's resolution down.
     half_resolution: the velocity has half the images' resolution; much faster, and smoother.
     steps: squarings of the integration, which make the displacement invertible; with 0 the U-Net's output is it.
-    guide: a network that segments an image (B, 1, *S) to logits (B, guide_classes, *S), or of half the size, and whose
+    guide: a network that segments an image (B, 1, *S) to logits (B, out_channels, *S), or of half the size, and whose
     probabilities the U-Net sees besides the images. forces: whether it also sees how the guide's maps of one image draw
     on those of the other (see `demons_force`). passes: how often the U-Net sees the pair, each time but the first as it
     is registered so far, to add to the velocity. symmetric: where it is not trained, the U-Net sees the pair both ways
@@ -82,8 +84,7 @@ class VoxelMorph(nn.Module):
         steps: int = 7,
         norm: str | tuple | None = "instance",
         act: str | tuple = ("leakyrelu", {"negative_slope": 0.2}),
-        guide: nn.Module | None = None,
-        guide_classes: int = 0,
+        guide: CoarseGuide | FineGuide | None = None,
         forces: bool = False,
         passes: int = 1,
         symmetric: bool = False,
@@ -103,11 +104,11 @@ class VoxelMorph(nn.Module):
         self.regularity = regularity
         self.normalises_images = norm is not None and "instance" in norm
         own_stride = 2 ** (len(filters) - 1) * (2 if half_resolution else 1)  # of the deepest level
-        self.stride = max(own_stride, int(getattr(guide, "stride", 1)))
+        self.stride = max(own_stride, 1 if guide is None else guide.stride)
         self.warp: Callable[..., Tensor] | None = None  # what the integration samples by instead of `sample`
         options: dict[str, Any] = {"norm": norm, "act": act}
         self.guide = guide
-        seen = filters[0] + (0 if guide is None else 2 * guide_classes + forces * spatial_dims)
+        seen = filters[0] + (0 if guide is None else 2 * guide.out_channels + forces * spatial_dims)
         self.reduce = Convolution(
             spatial_dims, in_channels, filters[0], strides=2 if half_resolution else 1, adn_ordering="A", act=act
         )

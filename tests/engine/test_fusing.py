@@ -24,7 +24,7 @@ NETWORKS = {
     "unet 3D": (UNet(3, 1, 2, filters=[4, 8], deep_supervision=0), (1, 13, 14, 15)),
     "yolo": (Yolo(2, 3, 2, filters=[8, 8, 16, 16, 16]), (3, 64, 96)),
     "voxelmorph": (
-        VoxelMorph(3, filters=[4, 8], guide=CoarseGuide(3, 2, filters=[4, 8]), guide_classes=2),
+        VoxelMorph(3, filters=[4, 8], guide=CoarseGuide(3, 2, filters=[4, 8])),
         (2, 16, 16, 16),
     ),
 }

@@ -83,7 +83,7 @@ def test_a_number_of_outputs_other_than_the_dimensions_is_refused() -> None:
 
 
 def test_a_guide_looks_at_each_image_alone_and_at_both_in_the_same_way() -> None:
-    network = VoxelMorph(2, filters=FILTERS, guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3)
+    network = VoxelMorph(2, filters=FILTERS, guide=CoarseGuide(2, 3, filters=(4, 8)))
     pair = torch.rand(1, 2, 20, 28)
     with torch.no_grad():
         found, swapped = network.guided(pair), network.guided(pair.flip(1))
@@ -96,7 +96,7 @@ def test_a_guide_looks_at_each_image_alone_and_at_both_in_the_same_way() -> None
 
 def test_what_the_guide_sees_moves_the_images() -> None:
     guide = CoarseGuide(2, 3, filters=(4, 8))
-    network = VoxelMorph(2, filters=FILTERS, guide=guide, guide_classes=3)
+    network = VoxelMorph(2, filters=FILTERS, guide=guide)
     torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
     network(torch.rand(1, 2, 20, 28)).square().sum().backward()
     assert all(float(p.grad.abs().max()) > 0 for p in guide[0].parameters() if p.grad is not None)
@@ -104,7 +104,7 @@ def test_what_the_guide_sees_moves_the_images() -> None:
 
 @pytest.mark.parametrize("size", [(20, 28), (21, 27)])
 def test_of_a_guide_of_full_resolution_the_unet_sees_the_means_of_blocks(size: tuple[int, int]) -> None:
-    network, pair = bent(2, guide=FineGuide(2, 3, filters=(4, 8)), guide_classes=3), torch.rand(1, 2, *size)
+    network, pair = bent(2, guide=FineGuide(2, 3, filters=(4, 8))), torch.rand(1, 2, *size)
     with torch.no_grad():
         found = network.guided(pair)
         assert found["guide"].shape == (1, 6, *size)
@@ -118,7 +118,7 @@ def test_of_a_guide_of_full_resolution_the_unet_sees_the_means_of_blocks(size: t
 @pytest.mark.parametrize("passes", [1, 2])
 def test_of_a_symmetric_network_swapped_images_have_the_inverse(guided: bool, passes: int) -> None:
     coarse = CoarseGuide(2, 3, filters=(8, 8), norm="instance")
-    guide = {"guide": coarse, "guide_classes": 3, "forces": True} if guided else {}
+    guide = {"guide": coarse, "forces": True} if guided else {}
     network, pair = bent(2, passes=passes, symmetric=True, **guide), torch.rand(1, 2, 32, 24)
     with torch.no_grad():
         there, back = network.velocity(pair), network.velocity(pair.flip(1))
@@ -133,7 +133,7 @@ def test_of_a_symmetric_network_swapped_images_have_the_inverse(guided: bool, pa
 
 def test_a_guide_without_half_the_resolution_is_refused() -> None:
     with pytest.raises(ValueError, match="expected half_resolution"):
-        VoxelMorph(2, guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3, half_resolution=False)
+        VoxelMorph(2, guide=CoarseGuide(2, 3, filters=(4, 8)), half_resolution=False)
 
 
 @pytest.mark.parametrize("dims", [pytest.param(2, marks=pytest.mark.slow), 3])
@@ -156,7 +156,7 @@ def test_images_of_one_voxel_at_the_deepest_level_are_refused_in_a_line(dims: in
 
 @pytest.mark.parametrize("guided", [False, True])
 def test_a_second_pass_adds_what_the_unet_makes_of_the_pair_as_it_is_registered(guided: bool) -> None:
-    guide = {"guide": CoarseGuide(2, 3, filters=(8, 8)), "guide_classes": 3} if guided else {}
+    guide = {"guide": CoarseGuide(2, 3, filters=(8, 8))} if guided else {}
     network, pair = bent(2, passes=2, **guide), torch.rand(1, 2, 32, 24)
     with torch.no_grad():
         both, maps = network.velocity(pair), [*network.segmented(pair).chunk(2, dim=1)] if guided else []

@@ -88,8 +88,7 @@ class RegistrationLoss(nn.Module):
         if int(label.max()) >= classes:
             raise InputError(
                 "label", expected=f"ids from 0 to {classes - 1}, which the guide segments",
-                got=int(label.max()),
-                fix="give as many --network_def#guide_classes and --network_def#guide#out_channels",
+                got=int(label.max()), fix="give as many --network_def#guide#out_channels",
             )  # fmt: skip
         channels = torch.arange(classes, device=label.device).reshape(1, -1, *[1] * (label.ndim - 2))
         shares = maps_of(label.flatten(0, 1)[:, None], channels, logits.shape[2:])

@@ -18,7 +18,7 @@ from tests.tasks.registration.test_inferer import CORE, blobs
 
 def network() -> VoxelMorph:
     torch.manual_seed(0)
-    return VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 5, filters=(8, 8)), guide_classes=5).eval()
+    return VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 5, filters=(8, 8))).eval()
 
 
 def inferer(**options: Any) -> GuidedInferer:

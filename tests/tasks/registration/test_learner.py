@@ -63,7 +63,7 @@ def test_a_stride_gives_the_ways_on_a_coarser_grid_in_voxels_of_that() -> None:
 
 @pytest.mark.parametrize("learn", ["all", "guide", "velocity"])
 def test_only_what_is_to_be_learned_takes_gradients(learn: str) -> None:
-    network = VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3)
+    network = VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 3, filters=(4, 8)))
     torch.nn.init.normal_(network.unet.heads.get_parameter("0.weight"), std=0.3)
     found = BothWays(network, learn=learn)(torch.rand(2, 2, 16, 12))
     assert found.keys() == {
@@ -80,7 +80,7 @@ def test_a_guide_that_is_not_there_cannot_be_learned() -> None:
 
 
 def test_the_logits_of_a_guide_are_handed_on() -> None:
-    network = VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 3, filters=(4, 8)), guide_classes=3)
+    network = VoxelMorph(2, filters=(8, 8), guide=CoarseGuide(2, 3, filters=(4, 8)))
     pair = torch.rand(1, 2, 16, 12)
     both = BothWays(network)(pair)
     assert torch.equal(both["guide"], network.guided(pair)["guide"])
@@ -198,7 +198,7 @@ def test_each_step_of_training_draws_a_regularity_and_its_weight() -> None:
 
 @pytest.mark.parametrize("learn", ["all", "velocity"])
 def test_a_guide_that_is_not_learned_keeps_the_statistics_of_its_norms(learn: str) -> None:
-    network = VoxelMorph(2, filters=(4, 4), guide=CoarseGuide(2, 2, filters=(4, 4), norm="batch"), guide_classes=2)
+    network = VoxelMorph(2, filters=(4, 4), guide=CoarseGuide(2, 2, filters=(4, 4), norm="batch"))
     before = {name: value.clone() for name, value in network.named_buffers()}
     BothWays(network, learn=learn).train()(torch.rand(1, 2, 16, 16))
     kept = all(torch.equal(before[name], value) for name, value in network.named_buffers())

@@ -270,7 +270,7 @@ def test_a_guide_alone_cannot_learn_without_labels() -> None:
 def test_a_label_for_which_the_guide_has_no_class_is_refused() -> None:
     fields, batch = registered((8, 6))
     batch["label"][0, 0, 0, 0] = 3
-    words = r"\Alabel: expected ids from 0 to 2, which the guide .* got 3; give .*guide_classes and .*out_channels\Z"
+    words = r"\Alabel: expected ids from 0 to 2, which the guide segments, got 3; give as many .*guide#out_channels\Z"
     with pytest.raises(InputError, match=words):
         RegistrationLoss()({**fields, "guide": torch.zeros(2, 2 * 3, 4, 3)}, batch)
 
