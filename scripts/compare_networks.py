@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from monai_bundle_zoo import ROOT
+from shared.benchmarks.machine import bfloat16_flags
 from shared.benchmarks.measuring import alternate
 from shared.errors import InputError, report_input_errors_in_one_line
 from shared.files import read_json, write_json
@@ -63,10 +64,12 @@ def candidates_of(bundle: Path, arguments: argparse.Namespace) -> list[Candidate
 def timings(found: list[Candidate], image: Tensor, rounds: int) -> dict[str, dict[str, float]]:
     """Network -> what of `WAYS` -> ms, the least of rounds that alternate, since whatever else runs only adds.
 
-    Of one thread it is the processor's time.
+    Of one thread it is the processor's time. A processor without bfloat16 has no figure for it.
     """
     figures: dict[str, dict[str, float]] = {candidate.name: {} for candidate in found}
     for way, (threads, how) in WAYS.items():
+        if how["bfloat16"] and not bfloat16_flags():
+            continue
         torch.set_num_threads(threads)
         runs = {c.name: inference(c.configs / CONFIG, c.network_def, c.weights, image, **how) for c in found}
         clock = time.process_time if threads == 1 else time.perf_counter

@@ -228,7 +228,7 @@ def small(bundle: Path, tmp_path: Path, **options: Any) -> Path:
 
 @each_bundle
 def test_training_runs_on_the_samples(bundle: Path, pair: list[Path], tmp_path: Path) -> None:
-    folder = small(bundle, tmp_path)
+    folder = small(bundle, tmp_path, pairs_per_epoch=2)
     (row,) = read_table(folder / "metrics.csv")
     assert float(row["pair_score"]) > 0
     state = torch.load(folder / "model.pt", weights_only=True)

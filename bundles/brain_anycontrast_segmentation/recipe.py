@@ -21,7 +21,7 @@ RECIPE = BrainSegmentation(
         act=["relu", {"inplace": True}],
     ),
     grid={"roi_size": [160, 160, 160], "pixdim": [2.0, 2.0, 2.0]},
-    tiling={"overlap": 0.25, "mirrored": True, "largest_part": True},
+    tiling={"overlap": 0.25, "mirrored": True, "intensity_weight": 0.6, "largest_part": True},
     scattered=[IDS.index(24)],
     lowest_quality=0.7,
     labels_of="shared.synthesis.brain.brain_labels",
@@ -41,6 +41,7 @@ OPTIONS = {
     "lowest_quality": "the `quality` in `summary.csv` below which a case is warned about: the mean Dice that the"
     " network's own probabilities make likely",
     "mirrored": "`True` averages over a head and its mirror image: twice the time of the network",
+    "intensity_weight": "from 0 to 1, how much the scan's own intensities move borders; 0 asks the network alone",
     "largest_part": "whether a structure is one piece, its largest, and all is within 10 mm of the brain; `False`"
     " leaves what else was found",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.engine.recipe import Part, component, compose
+from shared.engine.recipe import Part, component
 from shared.tasks.segmentation.recipe import MAPS, TILES
 from shared.tasks.segmentation.synthetic_recipe import SyntheticSegmentation
 
@@ -38,12 +38,13 @@ class BrainSegmentation(SyntheticSegmentation):
 
     def _inferring(self, *, probabilities: bool) -> Part:
         kept = MAPS if probabilities else {"confidence": True}
+        tissues = component("shared.tasks.segmentation.freesurfer.tissues_of", ids="@label_values")
         restored = component(
             "shared.tasks.segmentation.restoring.RestoreLabelsd", keys="pred", largest_part="@largest_part",
-            scattered=list(self.scattered), **kept,
+            tissues=tissues, intensity_weight="@intensity_weight", scattered=list(self.scattered), **kept,
         )  # fmt: skip
         mirrored = component(
             "shared.tasks.segmentation.mirroring.MirrorInferer", class_names="@class_names",
             enabled="@mirrored", inferer=TILES,
         )  # fmt: skip
-        return {"inferer": mirrored, "postprocessing": compose(restored)}
+        return {"inferer": mirrored, "postprocessing": restored}

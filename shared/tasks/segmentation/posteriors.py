@@ -6,11 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from shared.tasks.segmentation.grids import box_of, resized_part
-
-# The likeliest of C classes has a probability of 1 / C at least, and so has one of the voxels that it is interpolated
-# from; less float32's rounding.
-ROUNDING = 0.999
 EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -80,26 +75,3 @@ def _beside_the_largest(mask: np.ndarray) -> np.ndarray | None:
     if count == 1:
         return None
     return mask & (parts != np.bincount(parts[mask]).argmax())
-
-
-def likeliest(probabilities: np.ndarray, size: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The likeliest class of each voxel, uint8, of probabilities (C, *S), sums of 1, that are resampled to `size`; and
-    how likely it is, float32, which counts as 1 where no class but the background reaches 1 / C near by.
-
-    One class at a time, and each only where it can be the likeliest, so that no more than a few volumes of `size` are
-    held; they are what `resized(probabilities, size)` has in `argmax(axis=0)` and `max(axis=0)`.
-    """
-    labels, best = np.zeros(size, dtype=np.uint8), np.zeros(size, dtype=np.float32)
-    least = ROUNDING / len(probabilities)
-    boxes = [box_of(values >= least) for values in probabilities[1:]]
-    found = [(index, box) for index, box in enumerate(boxes, start=1) if box is not None]
-    if not found:
-        return labels, np.ones_like(best)
-    ends = [(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*(box for _, box in found))]
-    for index, box in [(0, tuple(slice(*end) for end in ends)), *found]:
-        part, values = resized_part(probabilities[index], size, box)
-        better = values > best[part]
-        labels[part][better] = index
-        np.maximum(best[part], values, out=best[part])
-    best[best == 0] = 1
-    return labels, best

@@ -1,6 +1,5 @@
 """Maps of how likely each class is, as files hold them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from monai.transforms import MapTransform
 from shared.files import write_atomically
 from shared.images.file import ImageFile
 from shared.samples import Sample
-from shared.tasks.segmentation.grids import box_of, resized_part
 
 KEY = "probabilities"  # of a sample, and what files are called after
 ONE = 65535  # stands for a probability of 1 in 16 bits, which NIfTI has no floating-point type of
@@ -41,16 +39,6 @@ class KeepProbabilitiesd(MapTransform):
 def as_uint16(probabilities: np.ndarray) -> np.ndarray:
     """Probabilities of 0 to 1 as multiples of 1 / `ONE`."""
     return (probabilities * ONE + 0.5).astype(np.uint16)
-
-
-def resized_as_uint16(probability: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """(*size), uint16: the probability (*S) of a class, resampled linearly, only where there is any."""
-    out = np.zeros(size, dtype=np.uint16)
-    box = box_of(probability > 0.5 / ONE)
-    if box is not None:
-        part, values = resized_part(probability, size, box)
-        out[part] = as_uint16(values)
-    return out
 
 
 def names_of(case: str, kind: str = KEY) -> list[str]:

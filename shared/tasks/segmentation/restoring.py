@@ -1,6 +1,7 @@
 """The last step of a segmentation of many classes on an upright grid: back onto the grid of the image."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -8,11 +9,14 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+from torch import Tensor
 
+from shared.errors import InputError
 from shared.samples import Sample
-from shared.tasks.segmentation.grids import AFFINE, SHAPE, as_image_lies, upright_shape
-from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near, likeliest
-from shared.tasks.segmentation.probabilities import KEY, resized_as_uint16
+from shared.tasks.segmentation.grids import AFFINE, UPRIGHT, as_image_lies, box_of, resized_slabs
+from shared.tasks.segmentation.intensities import SURE, Intensities, centres
+from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near
+from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
 from shared.tasks.segmentation.uncertainty import CONFIDENCE, entropy
 from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
 
@@ -26,8 +30,10 @@ class RestoreLabelsd(MapTransform):
     Not labels but probabilities are resampled, so that borders are smooth at the image's resolution. Adds "posterior",
     a `Posterior`, with `probabilities` those, (C, *S'), uint16 (see `as_uint16`), and as `KeepUncertaintyd` has them
     with `uncertainty` the entropy and with `confidence` how likely each label is, (*S').
-    image_key: of the image that `UprightGridd` gave. largest_part: whether each class is one connected part, save those
-    in `scattered`, and nothing is further from the rest than `near_mm`.
+    image_key: of the image that `UprightGridd` gave. tissues, intensity_weight: how its first channel moves borders
+    (see `Intensities`), where the weight, from 0 to 1, is not 0; the "dice" of the posterior are the network's all the
+    same. largest_part: whether each class is one connected part, save those in `scattered`, and nothing is further from
+    the rest than `near_mm`. Raises InputError of another weight.
     """
 
     def __init__(
@@ -35,6 +41,8 @@ class RestoreLabelsd(MapTransform):
         keys: KeysCollection,
         *,
         image_key: str = "image",
+        tissues: Sequence[int] = (),
+        intensity_weight: float = 0.0,
         largest_part: bool = True,
         scattered: Collection[int] = (),
         near_mm: float = NEAR_MM,
@@ -44,7 +52,14 @@ class RestoreLabelsd(MapTransform):
         allow_missing_keys: bool = False,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
+        if not 0 <= intensity_weight <= 1:
+            raise InputError(
+                "--intensity_weight", expected="a number from 0 to 1", got=f"{intensity_weight}",
+                fix="0 asks the network alone",
+            )  # fmt: skip
         self.image_key = image_key
+        self.tissues = torch.tensor(tissues)
+        self.intensity_weight = intensity_weight
         self.largest_part = largest_part
         self.scattered = {0, *scattered}
         self.near_mm = near_mm
@@ -56,23 +71,62 @@ class RestoreLabelsd(MapTransform):
         out = dict(data)
         image = out[self.image_key]
         affine, voxel = np.asarray(image.meta[AFFINE], dtype=float), nib.affines.voxel_sizes(np.asarray(image.affine))
-        shape = [int(side) for side in image.meta[SHAPE]]
-        size = upright_shape(shape, affine)
+        own = torch.as_tensor(out[f"{self.image_key}{UPRIGHT}"][0])
         for key in self.key_iterator(out):
             probabilities = torch.as_tensor(out[key]).float().softmax(dim=0).cpu().numpy()
             if self.largest_part:
                 keep_largest_parts(probabilities, but=self.scattered)
                 keep_what_is_near(probabilities, within=self.near_mm, spacing=voxel, but=self.scattered)
-            out["posterior"] = Posterior.of(probabilities, float(np.prod(voxel)))
-            labels, sure = (as_image_lies(values, affine) for values in likeliest(probabilities, size))
-            out[key] = MetaTensor(torch.from_numpy(labels)[None], affine=torch.as_tensor(affine))
-            if self.confidence:
-                out[CONFIDENCE] = sure
-            if self.uncertainty:
-                unsure = entropy(torch.from_numpy(probabilities)).numpy()
-                out[UNCERTAINTY] = as_image_lies(resized_as_uint16(unsure, size), affine)
+            labels, sums, maps = self._on_own_grid(probabilities, own)
+            quality = Posterior.of(probabilities, float(np.prod(voxel)))
+            out["posterior"] = replace(quality, volumes=sums * abs(np.linalg.det(affine[:3, :3])))
+            out[key] = MetaTensor(torch.from_numpy(as_image_lies(labels, affine))[None], affine=torch.as_tensor(affine))
+            out |= {name: as_image_lies(values, affine) for name, values in maps.items()}
             if self.probabilities:
-                out[KEY] = np.zeros((len(probabilities), *shape), dtype=np.uint16)
-                for index, probability in enumerate(probabilities):  # one at a time: together they may take a gigabyte
-                    out[KEY][index] = as_image_lies(resized_as_uint16(probability, size), affine)
+                out[KEY] = np.moveaxis(out[KEY], -1, 0)
         return out
+
+    def _on_own_grid(
+        self, probabilities: np.ndarray, own: Tensor
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Class ids (*S') of probabilities (C, *S), the sums (C,) of what is likely there, and the maps by name.
+
+        own: (*S'), the image. Where nothing but background is likely, nothing is worked out.
+        """
+        count = len(probabilities)
+        labels, sums = np.zeros(own.shape, dtype=np.uint8), np.zeros(count)
+        sums[0] = labels.size
+        maps: dict[str, np.ndarray] = {}
+        if self.confidence:
+            maps[CONFIDENCE] = np.ones(own.shape, dtype=np.float32)
+        if self.uncertainty:
+            maps[UNCERTAINTY] = np.zeros(own.shape, dtype=np.uint16)
+        if self.probabilities:
+            maps[KEY] = np.zeros((*own.shape, count), dtype=np.uint16)
+            maps[KEY][..., 0] = ONE
+        box = box_of(probabilities[0] < 1 - 0.5 / ONE)
+        seen = self._fitted(torch.from_numpy(probabilities), own)
+        for part, values in () if box is None else resized_slabs(probabilities, own.shape, box):
+            likely = torch.from_numpy(values)
+            if seen:
+                places = [centres(side)[lines] for side, lines in zip(own.shape, part)]
+                likely = seen.answered(likely, own[part], places)
+            labels[part] = likely.argmax(dim=0)
+            sums += likely.sum(dim=(1, 2, 3), dtype=torch.float64).numpy()
+            sums[0] -= labels[part].size
+            if self.confidence:
+                maps[CONFIDENCE][part] = likely.amax(dim=0)
+            if self.uncertainty:
+                maps[UNCERTAINTY][part] = as_uint16(entropy(likely).numpy())
+            if self.probabilities:
+                maps[KEY][part] = np.moveaxis(as_uint16(likely.numpy()), 0, -1)
+        return labels, sums, maps
+
+    def _fitted(self, probabilities: Tensor, own: Tensor) -> Intensities | None:
+        """What tissues look like, at the voxel of `own` that is the nearest to each of the probabilities."""
+        if not self.intensity_weight or not (probabilities[0] < SURE).any():
+            return None
+        size = probabilities.shape[1:]
+        nearest = [((torch.arange(n) + 0.5) * side / n).long() for n, side in zip(size, own.shape)]
+        x, y, z = torch.meshgrid(*nearest, indexing="ij")
+        return Intensities.fitted(probabilities, own[x, y, z].float(), self.tissues, self.intensity_weight)

@@ -13,7 +13,7 @@ from shared.errors import InputError
 from shared.files import read_table
 from shared.images.reading import read_image
 from shared.tasks.segmentation.brains import BrainScorer, BrainWriter
-from shared.tasks.segmentation.freesurfer import LUT, colours_of
+from shared.tasks.segmentation.freesurfer import LUT, colours_of, tissues_of
 from shared.tasks.segmentation.posteriors import Posterior
 
 NAMES = ["background", "left_hippocampus", "csf", "right_hippocampus"]
@@ -115,3 +115,12 @@ def test_both_sides_have_the_colour_of_freesurfers_table_and_others_one_too() ->
     assert colours_of([17, 53]) == ["#dcd814"] * 2  # 220, 216, 20
     assert len({*colours_of([*LUT])}) == len(LUT)
     assert all(len(colour) == 7 for colour in colours_of([1000, 77]))
+
+
+def test_sides_and_what_looks_alike_are_of_one_tissue() -> None:
+    ids = [0, 17, 53, 18, 24, 4, 15, 2, 99]
+    background, left, right, amygdala, csf, ventricle, fourth, white, unknown = tissues_of(ids)
+    assert left == right == amygdala
+    assert ventricle == fourth
+    assert len({background, left, csf, ventricle, white, unknown}) == 6
+    assert {*tissues_of(ids)} == {*range(6)}

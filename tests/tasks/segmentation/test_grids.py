@@ -9,7 +9,7 @@ import torch
 from monai.data import MetaTensor
 
 from shared.images.resizing import resized
-from shared.tasks.segmentation.grids import as_image_lies, box_of, on_upright_grid, resized_part, upright_shape
+from shared.tasks.segmentation.grids import UPRIGHT, UprightGridd, as_image_lies, box_of, on_upright_grid, resized_slabs
 
 SHAPE = (8, 10, 6)
 OBLIQUE = nib.affines.from_matvec(
@@ -62,23 +62,26 @@ def test_intensities_stay_where_they_are_in_mm(pixdim: float) -> None:
 def test_a_label_map_goes_back_to_where_it_came_from(axes: tuple[int, ...]) -> None:
     values = np.arange(480, dtype=np.float32).reshape(SHAPE)
     image = turned(values, OBLIQUE, axes, (1, -1, -1))
-    affine, shape = image.affine.numpy(), image.shape[1:]
-    upright = nib.apply_orientation(image[0].numpy(), nib.io_orientation(affine))
-    assert list(upright.shape) == upright_shape(shape, affine)
-    np.testing.assert_array_equal(as_image_lies(upright, affine), image[0].numpy())
+    upright = UprightGridd(keys="image", pixdim=[2.0] * 3)({"image": image})[f"image{UPRIGHT}"]
+    np.testing.assert_array_equal(as_image_lies(upright[0].numpy(), image.affine.numpy()), image[0].numpy())
 
 
+@pytest.mark.parametrize("planes", [1, 100])
 @pytest.mark.parametrize("size", [(16, 7, 9), (3, 10, 6), (5, 23, 2)])
-def test_a_resized_part_is_that_part_of_the_whole_and_nothing_else_has_a_share_in_its_box(size: tuple) -> None:
-    volume = np.zeros(SHAPE, dtype=np.float32)
+def test_slabs_are_parts_of_the_whole_and_nothing_else_has_a_share_in_their_box(
+    size: tuple, planes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.tasks.segmentation.grids.SLAB", planes)
+    volumes = np.zeros((2, *SHAPE), dtype=np.float32)
     box = (slice(2, 5), slice(0, 3), slice(5, 6))
-    volume[box] = np.random.default_rng(1).uniform(1, 2, size=(3, 3, 1))
-    whole = resized(volume[None], size)[0]
-    part, values = resized_part(volume, size, box)
-    np.testing.assert_allclose(values, whole[part], atol=1e-6)
-    outside = whole.copy()
-    outside[part] = 0
-    assert not outside.any()
+    volumes[(slice(None), *box)] = np.random.default_rng(1).uniform(1, 2, size=(2, 3, 3, 1))
+    whole = resized(volumes, size)
+    slabs = list(resized_slabs(volumes, size, box))
+    for part, values in slabs:
+        np.testing.assert_allclose(values, whole[(slice(None), *part)], atol=1e-6)
+        whole[(slice(None), *part)] = 0
+    assert not whole.any()
+    assert len(slabs) == 1 or all(values.shape[1] == 1 for _, values in slabs)
 
 
 def test_the_box_of_a_mask_ends_where_the_mask_does() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from shared.images.resizing import resized
-from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near, likeliest
+from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near
 
 
 def random_probabilities(classes: int, shape: tuple[int, ...], *, sharpness: float = 20.0) -> np.ndarray:
@@ -17,31 +16,6 @@ def random_probabilities(classes: int, shape: tuple[int, ...], *, sharpness: flo
     logits[0][border] += 20
     values = np.exp(logits - logits.max(axis=0))
     return (values / values.sum(axis=0)).astype(np.float32)
-
-
-@pytest.mark.parametrize("size", [(32, 36, 40), (16, 18, 20), (9, 36, 11)])
-@pytest.mark.parametrize("sharpness", [0.5, 20.0])  # also of probabilities that are nowhere far from equal
-def test_the_likeliest_class_is_that_of_all_probabilities_resampled(size: tuple[int, ...], sharpness: float) -> None:
-    probabilities = random_probabilities(12, (16, 18, 20), sharpness=sharpness)
-    whole = resized(probabilities, size)
-    labels, sure = likeliest(probabilities, size)
-    assert labels.dtype == np.uint8
-    # What rounding makes of sums in another order; where the background alone is near, it is 0.997 at least, not 1.
-    assert (np.abs(sure - whole.max(axis=0)) < np.where(sure == 1, 0.01, 1e-5)).all()
-    # Where two classes are equal but for the rounding of sums in another order, either is right.
-    top = np.sort(whole, axis=0)
-    certain = top[-1] - top[-2] > 1e-6
-    assert certain.mean() > 0.99
-    np.testing.assert_array_equal(labels[certain], whole.argmax(axis=0)[certain])
-    assert len(np.unique(labels)) > 6
-
-
-def test_where_nothing_is_found_all_is_background() -> None:
-    probabilities = np.zeros((3, 4, 4, 4), dtype=np.float32)
-    probabilities[0] = 1
-    labels, sure = likeliest(probabilities, (8, 8, 8))
-    assert not labels.any()
-    assert (sure == 1).all()
 
 
 def test_volumes_are_sums_of_probabilities_and_the_dice_is_what_they_make_likely() -> None:

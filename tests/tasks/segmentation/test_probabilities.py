@@ -10,8 +10,7 @@ import tifffile
 import torch
 
 from shared.images.reading import read_image
-from shared.images.resizing import resized
-from shared.tasks.segmentation.probabilities import KEY, ONE, KeepProbabilitiesd, resized_as_uint16
+from shared.tasks.segmentation.probabilities import KEY, ONE, KeepProbabilitiesd
 from shared.tasks.segmentation.results import SegmentationWriter
 from tests.tasks.segmentation.test_results import NAMES, result
 
@@ -87,12 +86,3 @@ def test_nothing_is_kept_where_it_is_not_enabled() -> None:
     logits = torch.zeros(2, 3, 3)
     out = KeepProbabilitiesd(keys="pred", enabled=False)({"pred": logits})
     assert out.keys() == {"pred"}
-
-
-def test_a_probability_is_resampled_as_a_whole_volume_is() -> None:
-    probability = np.zeros((6, 7, 5), dtype=np.float32)
-    probability[2:4, 3, 1:3] = [[0.2, 0.9], [1.0, 1e-9]]
-    stored = resized_as_uint16(probability, (12, 14, 5))
-    assert stored.dtype == np.uint16
-    np.testing.assert_allclose(stored / ONE, resized(probability[None], (12, 14, 5))[0], atol=0.51 / ONE)
-    assert not resized_as_uint16(np.zeros_like(probability), (3, 3, 3)).any()

@@ -8,8 +8,9 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from shared.errors import InputError
 from shared.samples import Sample
-from shared.tasks.segmentation.grids import on_upright_grid
+from shared.tasks.segmentation.grids import UPRIGHT, on_upright_grid, turned_upright
 from shared.tasks.segmentation.restoring import RestoreLabelsd
 
 SHAPE = (20, 24, 28)
@@ -30,7 +31,9 @@ def restored(image: MetaTensor, pixdim: float, **options: Any) -> Sample:
     """By a network that tells intensities 0, 1 and 2 apart."""
     upright = on_upright_grid(image, [pixdim] * 3)
     logits = torch.stack([-20 * (upright.as_tensor()[0] - value).abs() for value in (0, 1, 2)])
-    return RestoreLabelsd(keys="pred", **options)({"image": upright, "pred": logits})
+    return RestoreLabelsd(keys="pred", **options)(
+        {"image": upright, f"image{UPRIGHT}": torch.from_numpy(turned_upright(image)), "pred": logits}
+    )
 
 
 @pytest.mark.parametrize("pixdim", [1.0, 2.0])
@@ -57,6 +60,31 @@ def test_a_speck_is_left_out_where_a_class_is_one_part_and_stays_where_it_may_be
     for options, kept in cases:
         labels = restored(image, 1.0, **options)["pred"][0].numpy()
         assert (labels[16:18, 3:5, 23:25] == 1).any() == kept
+
+
+def test_borders_follow_the_image_on_its_own_grid() -> None:
+    image = scan_of_two()
+    wrong = []
+    for weight in (0.0, 0.6):
+        out = restored(image, 3.0, tissues=[0, 1, 2], intensity_weight=weight, largest_part=False)
+        wrong.append((out["pred"] != image).sum())
+    assert wrong[1] < 0.7 * wrong[0]
+
+
+def test_of_a_weight_that_is_none_the_option_is_named() -> None:
+    with pytest.raises(InputError, match=r"^--intensity_weight: expected a number from 0 to 1, got 1\.5; 0 asks the"):
+        RestoreLabelsd(keys="pred", intensity_weight=1.5)
+
+
+def test_where_nothing_is_found_all_is_background() -> None:
+    upright = on_upright_grid(scan_of_two(), [1.5] * 3)
+    logits = torch.stack([100.0 + 0 * upright.as_tensor()[0], *2 * [0 * upright.as_tensor()[0]]])
+    own = torch.from_numpy(turned_upright(scan_of_two()))
+    found = RestoreLabelsd(keys="pred", tissues=[0, 1, 1], intensity_weight=0.6, confidence=True)(
+        {"image": upright, f"image{UPRIGHT}": own, "pred": logits}
+    )
+    assert not found["pred"].any()
+    assert (found["confidence"] == 1).all()
 
 
 def test_volumes_are_in_mm3_on_whichever_grid() -> None:
