@@ -42,6 +42,6 @@ OPTIONS = {
     " network's own probabilities make likely",
     "mirrored": "`True` averages over a head and its mirror image: twice the time of the network",
     "intensity_weight": "from 0 to 1, how much the scan's own intensities move borders; 0 asks the network alone",
-    "largest_part": "whether of what the network makes of a structure its largest piece is kept alone, and all is within"
-    " 10 mm of the brain; `False` leaves what else was found",
+    "largest_part": "whether of what the network makes of a structure its largest piece is kept alone, and all is"
+    " within 10 mm of the brain; `False` leaves what else was found",
 }
