@@ -65,9 +65,9 @@ def upright_size(size: Sequence[int], spacing: Sequence[float], pixdim: Sequence
 
 
 def as_image_lies(values: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """An upright volume (*S, …) with axes in the order and direction of an image with that affine."""
+    """An upright volume (*S, …) with axes in the order and direction of an image with that affine, not copied."""
     turn = nib.orientations.ornt_transform(RAS, nib.io_orientation(affine))
-    return np.ascontiguousarray(nib.apply_orientation(values, turn))
+    return nib.apply_orientation(values, turn)
 
 
 def box_of(mask: np.ndarray) -> Box | None:

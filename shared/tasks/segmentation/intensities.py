@@ -47,7 +47,7 @@ class Intensities:
         unsure = best < SURE
         centre, spread = seen[near].mean(), seen[near].std(correction=0).clamp_min(1e-6)
         values = (seen[near] - centre) / spread
-        x, y, z = (line[at] for line, at in zip(lines(seen.shape), near.nonzero(as_tuple=True)))
+        x, y, z = (line[at] for line, at in zip(map(powers, map(centres, seen.shape)), near.nonzero(as_tuple=True)))
         basis = x[:, POWERS[:, 0]] * y[:, POWERS[:, 1]] * z[:, POWERS[:, 2]]
         shares, flat = given, values
         for _ in range(STEPS):
@@ -86,11 +86,6 @@ def centres(count: int) -> Tensor:
 def powers(places: Tensor) -> Tensor:
     """(N, DEGREE + 1)."""
     return places[:, None] ** torch.arange(DEGREE + 1)
-
-
-def lines(shape: Sequence[int]) -> list[Tensor]:
-    """The powers of the places along each axis."""
-    return [powers(centres(side)) for side in shape]
 
 
 def _moments(values: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:

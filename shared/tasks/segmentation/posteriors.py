@@ -11,7 +11,7 @@ EVERY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the probabilities say of each class, (C,) each.
+    """What probabilities say of each class, (C,) each.
 
     volumes: mm³, sums of probabilities. dice: what Dice the label map can be expected to have, if the probabilities are
     right; 0 of a class that is found nowhere.
@@ -20,15 +20,15 @@ class Posterior:
     volumes: np.ndarray
     dice: np.ndarray
 
-    @classmethod
-    def of(cls, probabilities: np.ndarray, voxel_mm3: float) -> "Posterior":
-        """probabilities: (C, *S), sums of 1."""
-        count = len(probabilities)
-        sums = probabilities.reshape(count, -1).sum(axis=1, dtype=np.float64)
-        labels, likeliest = probabilities.argmax(axis=0).ravel(), probabilities.max(axis=0).ravel()
-        sizes = np.bincount(labels, minlength=count)
-        hits = np.bincount(labels, weights=likeliest, minlength=count)
-        return cls(sums * voxel_mm3, 2 * hits / np.maximum(sizes + sums, 1e-6))
+
+def expected_dice(probabilities: np.ndarray) -> np.ndarray:
+    """(C,): see `Posterior`; of probabilities (C, *S), sums of 1."""
+    count = len(probabilities)
+    sums = probabilities.reshape(count, -1).sum(axis=1, dtype=np.float64)
+    labels, likeliest = probabilities.argmax(axis=0).ravel(), probabilities.max(axis=0).ravel()
+    sizes = np.bincount(labels, minlength=count)
+    hits = np.bincount(labels, weights=likeliest, minlength=count)
+    return 2 * hits / np.maximum(sizes + sums, 1e-6)
 
 
 def keep_largest_parts(probabilities: np.ndarray, *, but: Collection[int] = (0,)) -> None:

@@ -1,7 +1,6 @@
 """The last step of a segmentation of many classes on an upright grid: back onto the grid of the image."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +14,7 @@ from shared.errors import InputError
 from shared.samples import Sample
 from shared.tasks.segmentation.grids import AFFINE, UPRIGHT, as_image_lies, box_of, resized_slabs
 from shared.tasks.segmentation.intensities import SURE, Intensities, centres
-from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near
+from shared.tasks.segmentation.posteriors import Posterior, expected_dice, keep_largest_parts, keep_what_is_near
 from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
 from shared.tasks.segmentation.uncertainty import CONFIDENCE, entropy
 from shared.tasks.segmentation.uncertainty import KEY as UNCERTAINTY
@@ -78,9 +77,9 @@ class RestoreLabelsd(MapTransform):
                 keep_largest_parts(probabilities, but=self.scattered)
                 keep_what_is_near(probabilities, within=self.near_mm, spacing=voxel, but=self.scattered)
             labels, sums, maps = self._on_own_grid(probabilities, own)
-            quality = Posterior.of(probabilities, float(np.prod(voxel)))
-            out["posterior"] = replace(quality, volumes=sums * abs(np.linalg.det(affine[:3, :3])))
-            out[key] = MetaTensor(torch.from_numpy(as_image_lies(labels, affine))[None], affine=torch.as_tensor(affine))
+            out["posterior"] = Posterior(sums * abs(np.linalg.det(affine[:3, :3])), expected_dice(probabilities))
+            ids = torch.from_numpy(np.ascontiguousarray(as_image_lies(labels, affine)))
+            out[key] = MetaTensor(ids[None], affine=torch.as_tensor(affine))
             out |= {name: as_image_lies(values, affine) for name, values in maps.items()}
             if self.probabilities:
                 out[KEY] = np.moveaxis(out[KEY], -1, 0)

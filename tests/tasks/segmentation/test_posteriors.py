@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from shared.tasks.segmentation.posteriors import Posterior, keep_largest_parts, keep_what_is_near
+from shared.tasks.segmentation.posteriors import expected_dice, keep_largest_parts, keep_what_is_near
 
 
 def random_probabilities(classes: int, shape: tuple[int, ...], *, sharpness: float = 20.0) -> np.ndarray:
@@ -18,18 +18,17 @@ def random_probabilities(classes: int, shape: tuple[int, ...], *, sharpness: flo
     return (values / values.sum(axis=0)).astype(np.float32)
 
 
-def test_volumes_are_sums_of_probabilities_and_the_dice_is_what_they_make_likely() -> None:
-    # Four voxels of 2 mm³: two are said to be class 1, with 0.9 and 0.6, and it has 0.2 in a third.
+def test_the_dice_is_what_probabilities_make_likely() -> None:
+    # Four voxels: two are said to be class 1, with 0.9 and 0.6, and it has 0.2 in a third.
     first = np.array([0.9, 0.6, 0.2, 0.0])
-    posterior = Posterior.of(np.stack([1 - first, first, 0 * first]).reshape(3, 4, 1, 1), voxel_mm3=2.0)
-    np.testing.assert_allclose(posterior.volumes, [2 * 2.3, 2 * 1.7, 0])
+    dice = expected_dice(np.stack([1 - first, first, 0 * first]).reshape(3, 4, 1, 1))
     # Twice what is likely right, by voxels labelled and voxels likely there: 2 (0.9 + 0.6) / (2 + 1.7).
-    np.testing.assert_allclose(posterior.dice, [2 * 1.8 / (2 + 2.3), 3.0 / 3.7, 0])
+    np.testing.assert_allclose(dice, [2 * 1.8 / (2 + 2.3), 3.0 / 3.7, 0])
 
 
 def test_the_dice_that_probabilities_make_likely_is_what_labels_drawn_from_them_have() -> None:
     probabilities = random_probabilities(4, (24, 24, 24), sharpness=8)
-    expected = Posterior.of(probabilities, 1.0).dice
+    expected = expected_dice(probabilities)
     labels = probabilities.argmax(axis=0)
     draws = np.random.default_rng(3).uniform(size=labels.shape)
     drawn = (probabilities.cumsum(axis=0) < draws).sum(axis=0)

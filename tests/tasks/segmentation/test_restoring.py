@@ -9,8 +9,10 @@ import torch
 from monai.data import MetaTensor
 
 from shared.errors import InputError
+from shared.images.resizing import resized
 from shared.samples import Sample
-from shared.tasks.segmentation.grids import UPRIGHT, on_upright_grid, turned_upright
+from shared.tasks.segmentation.grids import UPRIGHT, as_image_lies, on_upright_grid, turned_upright
+from shared.tasks.segmentation.probabilities import ONE
 from shared.tasks.segmentation.restoring import RestoreLabelsd
 
 SHAPE = (20, 24, 28)
@@ -60,6 +62,22 @@ def test_a_speck_is_left_out_where_a_class_is_one_part_and_stays_where_it_may_be
     for options, kept in cases:
         labels = restored(image, 1.0, **options)["pred"][0].numpy()
         assert (labels[16:18, 3:5, 23:25] == 1).any() == kept
+
+
+@pytest.mark.parametrize("pixdim", [1.0, 1.5, 3.0])
+def test_without_the_image_all_are_of_the_probabilities_resampled(pixdim: float) -> None:
+    image = scan_of_two()
+    logits = torch.stack([-20 * (on_upright_grid(image, [pixdim] * 3)[0] - value).abs() for value in (0, 1, 2)])
+    whole = resized(logits.softmax(dim=0).numpy(), turned_upright(image).shape[1:])
+    expected = np.stack([as_image_lies(of_class, AFFINE) for of_class in whole])
+    out = restored(image, pixdim, largest_part=False, probabilities=True, confidence=True)
+    np.testing.assert_allclose(out["probabilities"] / ONE, expected, atol=1 / ONE)
+    np.testing.assert_allclose(out["confidence"], expected.max(axis=0), atol=1e-4)
+    top = np.sort(expected, axis=0)
+    clear = top[-1] - top[-2] > 1e-5  # else either is right
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(out["pred"][0].numpy()[clear], expected.argmax(axis=0)[clear])
+    np.testing.assert_allclose(out["posterior"].volumes, expected.sum(axis=(1, 2, 3), dtype=float) * 3.0, atol=0.5)
 
 
 def test_borders_follow_the_image_on_its_own_grid() -> None:
