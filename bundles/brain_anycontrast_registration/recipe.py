@@ -4,6 +4,7 @@ from shared.engine.recipe import component
 from shared.synthesis.brain import CLASSES, FLUIDS
 from shared.tasks.registration.guided import USUAL_STEPS
 from shared.tasks.registration.synthetic_recipe import SyntheticRegistration
+from shared.tasks.segmentation.freesurfer import tissues_of
 
 IDS = sorted(CLASSES)
 
@@ -34,6 +35,7 @@ RECIPE = SyntheticRegistration(
     likeness={"similarity": "auto", "ncc_window": 7, "smoothness": 0.6},
     refining={"refine_steps": None, "refine_learning_rate": 0.25},
     tissues=[n for n, value in enumerate(IDS) if value not in {0, *FLUIDS}],
+    tissue_of=tissues_of(IDS),
     labels_of="shared.synthesis.brain.brain_labels",
     label_values=IDS,
     ranges={"rotation": 10.0, "translation": 10.0, "crop": 0.0, "weighted": 0.7},
@@ -60,9 +62,11 @@ OPTIONS = {
     "affine": "how the heads are aligned first, as part of the field: `auto`, by the structures that the network finds"
     " in both; `centre`; `rigid` or `affine`, by mutual information; `none`",
     "refine_steps": "steps of gradient descent on the pair at hand, from the network's field on, after twice as many at"
-    f" half the resolution; `0`: the network alone; default: {USUAL_STEPS}, and 0 with another `--runtime` than torch",
+    " half the resolution (for unlike contrasts with `auto`, three times as many, and then half); `0`: the network"
+    f" alone; default: {USUAL_STEPS}, and 0 with another `--runtime` than torch",
     "refine_learning_rate": "of these steps, in voxels of the field's own grid",
     "similarity": "what refinement compares images by: `ncc` for one contrast, `mind` (self-similarity) or `mi` (mutual"
-    " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`",
+    " information) for unlike ones; `auto`: `ncc` where tissues are in the same order of brightness, else `mind`, and"
+    " `ncc` of what both look like with each tissue as bright as it is in the moving image",
     "smoothness": "the weight of a smooth field in refinement",
 }

@@ -1,10 +1,12 @@
-"""Whether two registered images show tissues in one order of brightness, as NCC needs."""
+"""Whether two registered images show tissues in one order of brightness, as NCC needs, and how to make it so."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from shared.engine.intensities import SURE as CERTAIN
+from shared.engine.intensities import Intensities, centres
 from shared.layers.smoothing import box_sum, moments
 from shared.spatial.warping import resize, resize_displacement, warp
 from shared.tasks.registration.similarity import visible
@@ -12,6 +14,7 @@ from shared.tasks.registration.similarity import visible
 WINDOW, FLAT = 7, 1e-5  # voxels wide; a variance that hardly counts, of images from 0 to 1
 SEEN = 2  # what is compared of images is this many voxels wide
 LEAST_AGREEMENT = 0.9
+INTENSITY_WEIGHT = 0.6  # as in brain_anycontrast_segmentation
 SURE, LEAST_MASS = 0.5, 8.0  # of a structure: the probability from which a voxel counts, and the least of such voxels
 
 
@@ -62,3 +65,20 @@ def tissue_correlation(pair: Tensor, maps: Tensor, tissues: Sequence[int]) -> fl
     if int(both.sum()) < 3:
         return 0.0
     return float(torch.corrcoef(means[:, both].double())[0, 1].nan_to_num())
+
+
+def in_one_contrast(pair: Tensor, shares: Tensor) -> Tensor | None:
+    """What both images of a pair (1, 2, *S) look like where each tissue has the mean that it has in the moving one.
+
+    shares: (2, T, *S'), the probabilities of tissues in each, background first, perhaps coarser; in the result they
+    follow the image as well (see `Intensities`). None where nothing but background is likely in one of the images.
+    """
+    shares, images, size = shares.float().cpu(), pair[0].float().cpu(), pair.shape[2:]
+    if not (shares[:, 0] < CERTAIN).flatten(1).any(dim=1).all():
+        return None
+    each, places = torch.arange(shares.shape[1]), [centres(side) for side in size]
+    coarse = resize(images[None], shares.shape[2:])[0]
+    fits = [Intensities.fitted(share, image, each, INTENSITY_WEIGHT) for share, image in zip(shares, coarse)]
+    means = fits[0].mean * fits[0].spread + fits[0].centre
+    found = [fit.answered(share, image, places) for fit, share, image in zip(fits, resize(shares, size), images)]
+    return torch.stack([torch.tensordot(means, share, dims=1) for share in found])[None].to(pair)

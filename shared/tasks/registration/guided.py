@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from monai.inferers import Inferer
 from monai.utils import convert_to_tensor
 from torch import Tensor
 
 from shared.engine.inferers import AutocastInferer
 from shared.nets.voxelmorph import VoxelMorph
-from shared.tasks.registration.contrasts import tissue_correlation
+from shared.tasks.registration.contrasts import in_one_contrast, tissue_correlation
 from shared.tasks.registration.inferer import steps_for
 from shared.tasks.registration.optimising import CoarseToFine, Level
 
@@ -27,9 +28,11 @@ class GuidedInferer(Inferer):
     refine_steps: of Adam, at the images' full resolution after `COARSE_STEPS` times as many at half of it; None takes
     `USUAL_STEPS` where the network is one of torch, and none where another runtime has it, which has no gradients.
     learning_rate: in voxels of the velocity's grid, half the images'. similarity: see `similarity_named`; "auto" is
-    "ncc" where the guide finds that tissues have one order of brightness in both images, else "mind". tissues:
-    positions among the guide's classes of what is no fluid. window: of "ncc", in voxels of the images. smoothness:
-    weight of the velocity's diffusion. with_inverse: give (B, 2 D, *S), from fixed to moving and back.
+    "ncc" where the guide finds that tissues have one order of brightness in both images, else "mind" together with NCC
+    of what both look like in one contrast (see `in_one_contrast`); a step costs more then, so that half of those at
+    full resolution are taken at half of it. tissues: positions among the guide's classes of what is no fluid.
+    tissue_of: the number of each class's tissue, from 0, the background. window: of NCC, in voxels of the images.
+    smoothness: weight of the velocity's diffusion. with_inverse: give (B, 2 D, *S), from fixed to moving and back.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class GuidedInferer(Inferer):
         *,
         similarity: str,
         tissues: Sequence[int],
+        tissue_of: Sequence[int],
         window: int,
         smoothness: float,
         refine_steps: int | None = None,
@@ -46,6 +50,7 @@ class GuidedInferer(Inferer):
     ) -> None:
         self.similarity = similarity
         self.tissues = tissues
+        self.tissue_of = tissue_of
         self.window = window
         self.smoothness = smoothness
         self.refine_steps = refine_steps
@@ -54,6 +59,8 @@ class GuidedInferer(Inferer):
         self.autocast = AutocastInferer(bfloat16)
 
     def __call__(self, inputs: Tensor, network: Callable[..., Tensor], *args: object, **kwargs: object) -> Tensor:
+        if len(inputs) > 1:
+            return torch.cat([self(one, network) for one in inputs.split(1)])
         plain = convert_to_tensor(inputs)  # a MetaTensor would triple the time of a step
         pair = plain[:, :2]
         steps = steps_for(network, self.refine_steps, usual=USUAL_STEPS)
@@ -62,18 +69,35 @@ class GuidedInferer(Inferer):
         found: dict[str, Tensor] = self.autocast(pair, network.guided)  # type: ignore[assignment]
         velocity = found["velocity"].float()
         if steps:
-            maps = torch.cat([logits.float().softmax(dim=1) for logits in found["guide"][:1].chunk(2, dim=1)])
-            velocity = self._refining(plain, maps, network, steps).refined(plain, velocity)
+            velocity = self._refined(plain, velocity, _maps(found["guide"]), network, steps)
         ways = [velocity, -velocity] if self.with_inverse else [velocity]
         return torch.cat([network.displacement(way, pair.shape[2:]) for way in ways], dim=1)
 
-    def _refining(self, pair: Tensor, maps: Tensor, network: VoxelMorph, steps: int) -> CoarseToFine:
+    def _refined(self, pair: Tensor, velocity: Tensor, maps: Tensor, network: VoxelMorph, steps: int) -> Tensor:
         similarity, smoothness = self.similarity, self.smoothness
+        coarse, fine = COARSE_STEPS * steps, steps
         if similarity == AUTO:
-            alike = tissue_correlation(pair[:1, :2], maps, self.tissues) > LIKE
-            similarity, smoothness = ("ncc", smoothness) if alike else ("mind", SMOOTHER * smoothness)
-        half = Level(2, 4, (self.window + 1) // 2 | 1, COARSE_STEPS * steps, self.learning_rate)
-        levels = [half, Level(1, 2, self.window, steps, self.learning_rate)]
-        return CoarseToFine(
+            similarity = "ncc"
+            if tissue_correlation(pair[:, :2], maps, self.tissues) <= LIKE:
+                similarity, smoothness = "mind", SMOOTHER * smoothness
+                alike = in_one_contrast(pair[:, :2], self._tissues(pair[:, :2], maps, network))
+                if alike is not None:
+                    pair = torch.cat([pair[:, :1], alike[:, :1], pair[:, 1:2], alike[:, 1:], pair[:, 2:]], dim=1)
+                    coarse, fine = coarse + fine, fine // 2
+        half = Level(2, 4, (self.window + 1) // 2 | 1, coarse, self.learning_rate)
+        levels = [half, Level(1, 2, self.window, fine, self.learning_rate)]
+        refining = CoarseToFine(
             {"2": levels, "3": levels}, similarity=similarity, smoothness=smoothness, squarings=network.steps
         )
+        return refining.refined(pair, velocity)
+
+    def _tissues(self, pair: Tensor, maps: Tensor, network: VoxelMorph) -> Tensor:
+        """Of `maps` (2, K, *S') and those that the guide has of the mirrored images, the probabilities of tissues."""
+        mirrored = _maps(self.autocast(pair.flip(2), network.segmented)).flip(2)
+        tissues = F.one_hot(torch.tensor(self.tissue_of, device=maps.device)).to(maps)
+        return torch.tensordot((maps + mirrored) / 2, tissues, dims=([1], [0])).movedim(-1, 1)
+
+
+def _maps(logits: Tensor) -> Tensor:
+    """(2, K, *S'), the probabilities of each image of a pair, of a guide's logits (1, 2 K, *S')."""
+    return torch.cat([each.float().softmax(dim=1) for each in logits.chunk(2, dim=1)])

@@ -88,7 +88,10 @@ class CoarseToFine(nn.Module):
         return self._displacement(self.refined(pair, velocity), size)
 
     def refined(self, pair: Tensor, velocity: Tensor) -> Tensor:
-        """A velocity (B, D, *S') of `pair`, of any resolution, as the levels better it, on the grid of the last."""
+        """A velocity (B, D, *S') of `pair`, of any resolution, as the levels better it, on the grid of the last.
+
+        Each image of the pair may have N channels, (B, 2 N, *S) or with the extent (B, 2 N + 1, *S); see `Similarity`.
+        """
         size = pair.shape[2:]
         features = features_of(pair, similarity_named(self.similarity))  # at full resolution, where they show the most
         for level in self.levels[str(len(size))]:
@@ -116,8 +119,9 @@ class CoarseToFine(nn.Module):
 
 
 def features_of(pair: Tensor, similarity: Similarity) -> Tensor:
-    """What is compared of a pair (B, 2, *S), (B, 2 C, *S), and of a third channel what the moving features show."""
-    return torch.cat([similarity.of_pair(pair[:, :2]), similarity.seen(pair[:, 2:])], dim=1)
+    """What is compared of a pair (B, 2 N, *S), (B, 2 C, *S), and of one more channel what the moving features show."""
+    images = pair.shape[1] // 2 * 2
+    return torch.cat([similarity.of_pair(pair[:, :images]), similarity.seen(pair[:, images:])], dim=1)
 
 
 def unlikeness_of(features: Tensor, similarity: Similarity) -> Callable[[Tensor], Tensor]:

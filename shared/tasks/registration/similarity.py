@@ -14,6 +14,7 @@ from shared.tasks.registration.mind import descriptor_loss, self_similarity, wit
 from shared.tasks.registration.mutual_information import mutual_information_loss
 from shared.tasks.registration.ncc import ncc_loss
 
+MIND_WEIGHT = 3.0
 WHOLLY = 0.999  # a share that is 1 but for rounding
 
 
@@ -42,9 +43,26 @@ def _as_it_is(image: Tensor) -> Tensor:
     return image
 
 
+def _descriptors(image: Tensor) -> Tensor:
+    """The self-similarity of the first channel of (B, N, *S), and the others as they are."""
+    return torch.cat([self_similarity(image[:, :1]), image[:, 1:]], dim=1)
+
+
+def _of_descriptors(a: Tensor, b: Tensor, *, window: int, inside: Tensor | None = None) -> Tensor:
+    """`descriptor_loss`, and of channels that are no descriptors NCC, at a share that goes well with it."""
+    dims = a.ndim - 2
+    count = 2 * dims * (dims - 1)
+    loss = descriptor_loss(a[:, :count], b[:, :count], inside=inside)
+    if a.shape[1] == count:
+        return loss
+    return loss + ncc_loss(a[:, count:], b[:, count:], window=window, inside=inside) / MIND_WEIGHT
+
+
 @dataclass(frozen=True)
 class Similarity:
-    """How unlike two images (B, 1, *S) are: `loss` of `features` of each, (B, C, *S), lower for images more alike.
+    """How unlike two images (B, N, *S) are: `loss` of `features` of each, (B, C, *S), lower for images more alike.
+
+    N is 1, or more where the features have a meaning for it.
 
     What is moved are the features, which are computed once. seen: of what an image has, (B, 1, *S), what its features
     show. weight: of the loss.
@@ -64,21 +82,24 @@ class Similarity:
         return self.weight * self.loss(a, b, **masked)
 
     def of_pair(self, pair: Tensor) -> Tensor:
-        """The features (B, 2 C, *S) of the images of a pair (B, 2, *S)."""
-        return torch.cat([self.features(image) for image in pair.split(1, dim=1)], dim=1)
+        """The features (B, 2 C, *S) of the images of a pair (B, 2 N, *S)."""
+        return torch.cat([self.features(image) for image in pair.chunk(2, dim=1)], dim=1)
 
 
 def similarity_named(name: str, *, window: int = 9) -> Similarity:
     """ "ncc" (in windows of `window` voxels), "mse", or for unlike contrasts "mind", self-similarity, or "mi"; "none"
     for what is learned from labels alone.
 
-    "mind" and "mi" have a weight by which they go together with a smoothness that suits NCC. Raises InputError for
-    another name.
+    "mind" and "mi" have a weight by which they go together with a smoothness that suits NCC. For "mind" images may have
+    more channels than their own, such as what they look like in one contrast, which are compared by NCC. Raises
+    InputError for another name.
     """
     similarities = {
         "ncc": Similarity(partial(ncc_loss, window=window)),
         "mse": Similarity(mse_loss),
-        "mind": Similarity(descriptor_loss, self_similarity, with_all_they_see, weight=3.0),
+        "mind": Similarity(
+            partial(_of_descriptors, window=window), _descriptors, with_all_they_see, weight=MIND_WEIGHT
+        ),
         "mi": Similarity(mutual_information_loss, weight=0.2),
         "none": Similarity(no_loss),
     }

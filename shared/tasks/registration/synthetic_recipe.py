@@ -23,13 +23,15 @@ class SyntheticRegistration(Registration):
     """What is special about a registration with a guide that learns from label maps alone; it is used as any other is.
 
     labels_of: the function that makes the tables of ids, but for what is learned, `label_values`. ranges: those of the
-    generator that are not its default ones. tissues: positions among the classes of what is no fluid.
+    generator that are not its default ones. tissues: positions among the classes of what is no fluid. tissue_of: the
+    number of each class's tissue, from 0, the background.
     """
 
     labels_of: str
     label_values: list[int]
     ranges: Part
     tissues: list[int]
+    tissue_of: list[int]
 
     def _train(self) -> Config:
         options: Part = {"label_values": self.label_values} | learning.begun() | TRAINING | self.training_options
@@ -79,7 +81,7 @@ class SyntheticRegistration(Registration):
     def _inferring(self, **options: bool) -> Part:
         inferer = component(
             "shared.tasks.registration.guided.GuidedInferer", similarity="@similarity", tissues=self.tissues,
-            window="@ncc_window", smoothness="@smoothness", refine_steps="@refine_steps",
+            tissue_of=self.tissue_of, window="@ncc_window", smoothness="@smoothness", refine_steps="@refine_steps",
             learning_rate="@refine_learning_rate", bfloat16="@bfloat16", **options,
         )  # fmt: skip
         return {"inferer": inferer, "postprocessing": ON_CPU}

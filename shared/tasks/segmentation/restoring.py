@@ -10,10 +10,10 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from torch import Tensor
 
+from shared.engine.intensities import SURE, Intensities, centres
 from shared.errors import InputError
 from shared.samples import Sample
 from shared.tasks.segmentation.grids import AFFINE, UPRIGHT, as_image_lies, box_of, resized_slabs
-from shared.tasks.segmentation.intensities import SURE, Intensities, centres
 from shared.tasks.segmentation.posteriors import Posterior, expected_dice, keep_largest_parts, keep_what_is_near
 from shared.tasks.segmentation.probabilities import KEY, ONE, as_uint16
 from shared.tasks.segmentation.uncertainty import CONFIDENCE, entropy

@@ -13,7 +13,7 @@ from shared.tasks.registration import guided
 from shared.tasks.registration.contrasts import tissue_correlation
 from shared.tasks.registration.guided import GuidedInferer
 from shared.tasks.registration.ncc import ncc_loss
-from tests.tasks.registration.test_inferer import CORE, blobs
+from tests.tasks.registration.test_inferer import CORE, SIZE, blobs
 
 
 def network() -> VoxelMorph:
@@ -22,7 +22,9 @@ def network() -> VoxelMorph:
 
 
 def inferer(**options: Any) -> GuidedInferer:
-    return GuidedInferer(similarity="ncc", tissues=[1, 2, 3, 4], window=9, smoothness=0.1, **options)
+    return GuidedInferer(
+        similarity="ncc", tissues=[1, 2, 3, 4], tissue_of=[0, 1, 2, 3, 3], window=9, smoothness=0.1, **options
+    )
 
 
 def run(pair: Tensor, net: Any, **options: Any) -> Tensor:
@@ -72,24 +74,67 @@ def test_another_runtime_gives_its_own_and_refuses_to_refine() -> None:
         run(pair, other, refine_steps=5)
 
 
-@pytest.mark.parametrize(("sign", "expected"), [(1, "ncc"), (-1, "mind")])
-def test_contrasts_that_are_alike_are_compared_by_ncc_and_others_by_self_similarity(
-    sign: int, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_of_a_batch_are_refined_as_they_are_alone() -> None:
+    net, pairs = network(), [blobs(), blobs(shift=3)]
+    together = run(torch.cat(pairs), net, refine_steps=2)
+    assert torch.equal(together, torch.cat([run(pair, net, refine_steps=2) for pair in pairs]))
+
+
+def compared(pair: Tensor, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[int], Tensor]:
+    """By which similarity `auto` refines a pair, in how many steps at each level, and what it compares of it."""
     taken = []
 
     class Recorded(guided.CoarseToFine):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            taken.append(options["similarity"])
-            super().__init__(*args, **options)
+        def refined(self, pair: Tensor, velocity: Tensor) -> Tensor:
+            taken.append((self.similarity, [level.steps for level in self.levels["2"]], pair))
+            return super().refined(pair, velocity)
 
     monkeypatch.setattr(guided, "CoarseToFine", Recorded)
-    monkeypatch.setattr(guided, "tissue_correlation", lambda *_: 0.9 * sign)
-    made = inferer(refine_steps=1)
+    made = inferer(refine_steps=2)
     made.similarity = "auto"
     with torch.no_grad():
-        made(blobs(), network())
-    assert taken == [expected]
+        made(pair, network())
+    (found,) = taken
+    return found
+
+
+def test_images_of_like_contrasts_are_compared_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guided, "tissue_correlation", lambda *_: 0.9)
+    pair = blobs()
+    similarity, steps, seen = compared(pair, monkeypatch)
+    assert (similarity, steps) == ("ncc", [4, 2])
+    assert torch.equal(seen, pair)
+
+
+def test_images_of_unlike_contrasts_are_compared_by_self_similarity_and_in_one_contrast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guided, "in_one_contrast", lambda pair, _: pair + 1)
+    pair = torch.cat([blobs(), torch.ones(1, 1, *SIZE)], dim=1)
+    similarity, steps, seen = compared(pair, monkeypatch)
+    assert (similarity, steps) == ("mind", [6, 1])
+    moving, fixed, inside = pair.split(1, dim=1)
+    assert torch.equal(seen, torch.cat([moving, moving + 1, fixed, fixed + 1, inside], dim=1))
+
+
+def test_where_the_guide_finds_nothing_images_are_compared_by_self_similarity_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guided, "in_one_contrast", lambda *_: None)
+    pair = blobs()
+    similarity, steps, seen = compared(pair, monkeypatch)
+    assert (similarity, steps) == ("mind", [4, 2])
+    assert torch.equal(seen, pair)
+
+
+def test_tissues_are_those_of_the_images_and_of_the_mirrored_ones() -> None:
+    """Classes 3 and 4 are one tissue, such as the sides of a structure."""
+    net, pair = network(), blobs()
+    with torch.no_grad():
+        plain, mirrored = (guided._maps(net.segmented(x)) for x in (pair, pair.flip(2)))
+        found = inferer()._tissues(pair, plain, net)
+    mean = (plain + mirrored.flip(2)) / 2
+    torch.testing.assert_close(found, torch.cat([mean[:, :3], mean[:, 3:].sum(dim=1, keepdim=True)], dim=1))
 
 
 def test_tissues_that_are_brighter_in_one_order_in_both_images_correlate() -> None:

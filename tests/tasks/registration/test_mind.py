@@ -96,3 +96,14 @@ def test_images_of_one_structure_are_at_0_and_what_sees_the_outside_is_left_out_
     # A descriptor sees three voxels far, so that those of five rows see what is not inside.
     expected = (self_similarity(a) - self_similarity(b))[:, :, 5:].square().mean()
     assert float(LOSS(a, b, inside=inside)) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_other_channels_of_an_image_are_compared_by_ncc(size: tuple[int, ...]) -> None:
+    a, b = torch.rand(2, 1, 2, *size)
+    inside = (torch.rand(1, 1, *size) > 0.1).float()
+    mind, ncc = similarity_named("mind", window=5), similarity_named("ncc", window=5)
+    expected = mind(a[:, :1], b[:, :1], inside=inside) + ncc(a[:, 1:], b[:, 1:], inside=mind.seen(inside))
+    torch.testing.assert_close(mind(a, b, inside=inside), expected)
+    pair = torch.cat([a, b], dim=1)
+    torch.testing.assert_close(mind.of_pair(pair), torch.cat([mind.features(a), mind.features(b)], dim=1))

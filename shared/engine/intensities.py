@@ -18,16 +18,16 @@ STEPS = 6
 DEGREE = 3  # of the polynomial that is the bias field
 LEAST_SD = 0.1  # of a tissue, of that of all voxels
 PRIOR_VOXELS = 20.0  # as many voxels of the usual variance are added to each tissue's own
-POWERS = torch.tensor([p for p in product(range(DEGREE + 1), repeat=3) if sum(p) <= DEGREE])
 
 
 @dataclass(frozen=True)
 class Intensities:
-    """What each of T tissues looks like in one image, 3D.
+    """What each of T tissues looks like in one image, 2D or 3D.
 
     tissues: (C,), the number of each class's tissue, background (0) among them. weight: the power of the likelihood, up
     to 1; less than that makes up for neighbours that are not independent. mean, variance: (T,), of values less
-    `centre`, divided by `spread`, and less the bias field. field: (terms,), how much of each of `POWERS` is in it.
+    `centre`, divided by `spread`, and less the bias field. field: (DEGREE + 1, …), the factor of each product of powers
+    of the places along the axes in it.
     """
 
     tissues: Tensor
@@ -47,8 +47,10 @@ class Intensities:
         unsure = best < SURE
         centre, spread = seen[near].mean(), seen[near].std(correction=0).clamp_min(1e-6)
         values = (seen[near] - centre) / spread
-        x, y, z = (line[at] for line, at in zip(map(powers, map(centres, seen.shape)), near.nonzero(as_tuple=True)))
-        basis = x[:, POWERS[:, 0]] * y[:, POWERS[:, 1]] * z[:, POWERS[:, 2]]
+        exponents = [p for p in product(range(DEGREE + 1), repeat=seen.ndim) if sum(p) <= DEGREE]
+        basis = torch.ones(len(values), len(exponents))
+        for side, at, exponent in zip(seen.shape, near.nonzero(as_tuple=True), zip(*exponents)):
+            basis *= powers(centres(side))[at][:, exponent]
         shares, flat = given, values
         for _ in range(STEPS):
             mean, variance = _moments(flat, shares)
@@ -56,7 +58,8 @@ class Intensities:
             flat = values - basis @ field
             likely = log_likelihood(flat, mean, variance)
             shares = torch.where(unsure, (doubt + weight * likely).softmax(dim=0), given)
-        return cls(tissues, weight, mean, variance, centre, spread, field)
+        cube = torch.zeros([DEGREE + 1] * seen.ndim).index_put(tuple(torch.tensor([*zip(*exponents)])), field)
+        return cls(tissues, weight, mean, variance, centre, spread, cube)
 
     def answered(self, prior: Tensor, image: Tensor, places: Sequence[Tensor]) -> Tensor:
         """What is likely, (C, *S), given the image (*S) as well as `prior`, (C, *S), sums of 1.
@@ -64,8 +67,9 @@ class Intensities:
         places: of each axis, (side,), where its voxels lie from -1 to 1, the ends of the image that it was fitted to.
         """
         unsure = (prior.amax(dim=0) < SURE) & (prior[0] < SURE)
-        cube = torch.zeros([DEGREE + 1] * 3).index_put(tuple(POWERS.T), self.field)
-        bias = torch.einsum("ijk,xi,yj,zk->xyz", cube, *(powers(at) for at in places))
+        bias = self.field
+        for at in places:
+            bias = torch.tensordot(bias, powers(at), dims=([0], [1]))
         flat = ((image.float() - self.centre) / self.spread - bias)[unsure]
         likely = log_likelihood(flat, self.mean, self.variance)[self.tissues]
         answer = prior.clone()

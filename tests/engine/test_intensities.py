@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from shared.tasks.segmentation.intensities import Intensities, centres
+from shared.engine.intensities import Intensities, centres
 
 SHAPE = (40, 40, 40)
 RADII = 15, 9
