@@ -111,7 +111,7 @@ def near_tile_borders(shape: tuple[int, int], roi: int, step: int, width: int = 
 
 
 def test_tiles_of_a_large_picture_leave_no_seams(phantom: ModuleType, tmp_path: Path) -> None:
-    image, _ = phantom.draw_phantom(np.random.default_rng(1), (450, 700))
+    image, _ = phantom.draw_phantom(np.random.default_rng(1), (700, 900))
     picture = write_picture(tmp_path / "a.png", image)
     whole = read_picture(segment(picture, tmp_path / "whole", roi_size=[1024, 1024]) / "a.png")
 
