@@ -80,5 +80,8 @@ def in_one_contrast(pair: Tensor, shares: Tensor) -> Tensor | None:
     coarse = resize(images[None], shares.shape[2:])[0]
     fits = [Intensities.fitted(share, image, each, INTENSITY_WEIGHT) for share, image in zip(shares, coarse)]
     means = fits[0].mean * fits[0].spread + fits[0].centre
-    found = [fit.answered(share, image, places) for fit, share, image in zip(fits, resize(shares, size), images)]
-    return torch.stack([torch.tensordot(means, share, dims=1) for share in found])[None].to(pair)
+    seen = [
+        torch.tensordot(means, fit.answered(resize(share, size)[0], image, places), dims=1)
+        for fit, share, image in zip(fits, shares.split(1), images)
+    ]
+    return torch.stack(seen)[None].to(pair)
