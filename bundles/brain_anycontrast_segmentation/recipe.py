@@ -1,5 +1,6 @@
 """The configs of this bundle: a 3D U-Net, learned from synthetic images of label maps. Written by `make configs`."""
 
+from shared.engine.intensities import USUAL_WEIGHT
 from shared.engine.recipe import component
 from shared.synthesis.brain import CLASSES
 from shared.tasks.segmentation.brain_recipe import BrainSegmentation
@@ -21,7 +22,7 @@ RECIPE = BrainSegmentation(
         act=["relu", {"inplace": True}],
     ),
     grid={"roi_size": [160, 160, 160], "pixdim": [2.0, 2.0, 2.0]},
-    tiling={"overlap": 0.25, "mirrored": True, "intensity_weight": 0.6, "largest_part": True},
+    tiling={"overlap": 0.25, "mirrored": True, "intensity_weight": USUAL_WEIGHT, "largest_part": True},
     scattered=[IDS.index(24)],
     lowest_quality=0.7,
     labels_of="shared.synthesis.brain.brain_labels",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from shared.engine.intensities import SURE as CERTAIN
-from shared.engine.intensities import Intensities, centres
+from shared.engine.intensities import USUAL_WEIGHT, Intensities, centres
 from shared.layers.smoothing import box_sum, moments
 from shared.spatial.warping import resize, resize_displacement, warp
 from shared.tasks.registration.similarity import visible
@@ -14,7 +14,6 @@ from shared.tasks.registration.similarity import visible
 WINDOW, FLAT = 7, 1e-5  # voxels wide; a variance that hardly counts, of images from 0 to 1
 SEEN = 2  # what is compared of images is this many voxels wide
 LEAST_AGREEMENT = 0.9
-INTENSITY_WEIGHT = 0.6  # as in brain_anycontrast_segmentation
 SURE, LEAST_MASS = 0.5, 8.0  # of a structure: the probability from which a voxel counts, and the least of such voxels
 
 
@@ -78,7 +77,7 @@ def in_one_contrast(pair: Tensor, shares: Tensor) -> Tensor | None:
         return None
     each, places = torch.arange(shares.shape[1]), [centres(side) for side in size]
     coarse = resize(images[None], shares.shape[2:])[0]
-    fits = [Intensities.fitted(share, image, each, INTENSITY_WEIGHT) for share, image in zip(shares, coarse)]
+    fits = [Intensities.fitted(share, image, each, USUAL_WEIGHT) for share, image in zip(shares, coarse)]
     means = fits[0].mean * fits[0].spread + fits[0].centre
     seen = [
         torch.tensordot(means, fit.answered(resize(share, size)[0], image, places), dims=1)
